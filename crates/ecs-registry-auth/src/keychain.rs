@@ -1,0 +1,277 @@
+//! Whatever can answer "which credential for this image?".
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::{Candidate, Diagnosis, ImageReference, Provenance, RegistryCredential};
+
+/// A credential and where it came from.
+#[derive(Clone, Debug)]
+pub struct ResolvedCredential {
+    /// What is shown to the registry.
+    pub credential: Arc<RegistryCredential>,
+    /// Where it came from, and the only registry it may be shown to.
+    pub provenance: Arc<Provenance>,
+}
+
+impl ResolvedCredential {
+    /// Joins the two halves of an answer.
+    pub fn new(
+        credential: impl Into<Arc<RegistryCredential>>,
+        provenance: impl Into<Arc<Provenance>>,
+    ) -> Self {
+        Self {
+            credential: credential.into(),
+            provenance: provenance.into(),
+        }
+    }
+}
+
+/// The answer of a [`Keychain`], once it is there.
+pub type ResolveFuture<'a> =
+    Pin<Box<dyn Future<Output = Result<Option<ResolvedCredential>, Diagnosis>> + Send + 'a>>;
+
+/// A source of credentials. See the [contract](crate#contract) for what each answer means.
+pub trait Keychain: Debug + Send + Sync {
+    /// The credential for an image; `None` when this source has none.
+    ///
+    /// # Errors
+    ///
+    /// A [`Diagnosis`] when this source should have had an answer and could not give it. It stops a chain.
+    fn resolve<'a>(&'a self, image: &'a ImageReference) -> ResolveFuture<'a>;
+
+    /// Another credential, after the registry refused `refused`: a rotated secret, a fresh token. `None`, which is
+    /// what a keychain answers that cannot know better, means that the refusal is final.
+    ///
+    /// # Errors
+    ///
+    /// As [`resolve`](Self::resolve).
+    fn resolve_after_refusal<'a>(
+        &'a self,
+        image: &'a ImageReference,
+        refused: &'a ResolvedCredential,
+    ) -> ResolveFuture<'a> {
+        let _ = (image, refused);
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// Every key this source looks at for the image and why it is chosen or not, without any request.
+    fn candidates(&self, image: &ImageReference) -> Vec<Candidate>;
+}
+
+impl<K: Keychain + ?Sized> Keychain for Arc<K> {
+    fn resolve<'a>(&'a self, image: &'a ImageReference) -> ResolveFuture<'a> {
+        (**self).resolve(image)
+    }
+
+    fn resolve_after_refusal<'a>(
+        &'a self,
+        image: &'a ImageReference,
+        refused: &'a ResolvedCredential,
+    ) -> ResolveFuture<'a> {
+        (**self).resolve_after_refusal(image, refused)
+    }
+
+    fn candidates(&self, image: &ImageReference) -> Vec<Candidate> {
+        (**self).candidates(image)
+    }
+}
+
+/// Keychains asked one after another: the first that has a credential answers, an error stops.
+///
+/// An empty chain answers `None` for everything: an anonymous pull.
+#[derive(Clone, Debug, Default)]
+pub struct KeychainChain(Vec<Arc<dyn Keychain>>);
+
+impl KeychainChain {
+    /// A chain in this order.
+    #[must_use]
+    pub fn new(keychains: Vec<Arc<dyn Keychain>>) -> Self {
+        Self(keychains)
+    }
+}
+
+impl Keychain for KeychainChain {
+    fn resolve<'a>(&'a self, image: &'a ImageReference) -> ResolveFuture<'a> {
+        Box::pin(async move {
+            for keychain in &self.0 {
+                if let Some(resolved) = keychain.resolve(image).await? {
+                    return Ok(Some(resolved));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    fn resolve_after_refusal<'a>(
+        &'a self,
+        image: &'a ImageReference,
+        refused: &'a ResolvedCredential,
+    ) -> ResolveFuture<'a> {
+        Box::pin(async move {
+            // Only the source that gave the credential may replace it: the next source in the chain must not get
+            // its turn because a registry said no.
+            for keychain in &self.0 {
+                if let Some(resolved) = keychain.resolve_after_refusal(image, refused).await? {
+                    return Ok((resolved.provenance.source == refused.provenance.source).then_some(resolved));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    fn candidates(&self, image: &ImageReference) -> Vec<Candidate> {
+        let mut taken = false;
+        let mut all = Vec::new();
+        for keychain in &self.0 {
+            let mut candidates = keychain.candidates(image);
+            if taken {
+                for candidate in candidates.iter_mut().filter(|candidate| candidate.chosen) {
+                    candidate.chosen = false;
+                    candidate.reason = "an earlier source has a credential".to_owned();
+                }
+            }
+            taken |= candidates.iter().any(|candidate| candidate.chosen);
+            all.append(&mut candidates);
+        }
+        all
+    }
+}
+
+/// One credential for one registry: what tests and small embedders need.
+///
+/// It answers for its own registry only.
+///
+/// ```
+/// use ecs_registry_auth::{
+///     CredentialSource, Keychain, Provenance, Registry, RegistryCredential, ResolvedCredential, StaticKeychain,
+/// };
+///
+/// let registry = Registry::from_host("registry.example.com");
+/// let keychain = StaticKeychain::new(ResolvedCredential::new(
+///     RegistryCredential::basic("alice", "correct horse"),
+///     Provenance::new(CredentialSource::EngineAuth, registry),
+/// ));
+/// let other = "registry.example.net/app".parse()?;
+/// assert!(!keychain.candidates(&other)[0].chosen);
+/// # Ok::<(), ecs_registry_auth::ReferenceError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct StaticKeychain(ResolvedCredential);
+
+impl StaticKeychain {
+    /// A keychain that holds this credential, for the registry of its provenance.
+    #[must_use]
+    pub fn new(resolved: ResolvedCredential) -> Self {
+        Self(resolved)
+    }
+}
+
+impl Keychain for StaticKeychain {
+    fn resolve<'a>(&'a self, image: &'a ImageReference) -> ResolveFuture<'a> {
+        let matches = *image.registry() == self.0.provenance.registry;
+        Box::pin(std::future::ready(Ok(matches.then(|| self.0.clone()))))
+    }
+
+    fn candidates(&self, image: &ImageReference) -> Vec<Candidate> {
+        let provenance = &self.0.provenance;
+        let chosen = *image.registry() == provenance.registry;
+        let reason = if chosen {
+            format!("it is for {}", provenance.registry)
+        } else {
+            format!(
+                "it is for {}, the image is at {}",
+                provenance.registry,
+                image.registry()
+            )
+        };
+        let mut candidate = Candidate::new(provenance.source, chosen, reason);
+        candidate.key = provenance.key.clone();
+        candidate.origin = provenance.origin.clone();
+        vec![candidate]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+    use crate::{CredentialSource, ErrorClass, ErrorName, Registry, Stage};
+
+    #[derive(Debug)]
+    struct Broken;
+
+    impl Keychain for Broken {
+        fn resolve<'a>(&'a self, _: &'a ImageReference) -> ResolveFuture<'a> {
+            let error = Diagnosis::new(
+                ErrorName::ResourceInitialization,
+                ErrorClass::Credential,
+                Stage::Credential,
+                "broken",
+            );
+            Box::pin(std::future::ready(Err(error)))
+        }
+
+        fn candidates(&self, _: &ImageReference) -> Vec<Candidate> {
+            Vec::new()
+        }
+    }
+
+    fn fixed(host: &str, username: &str) -> Arc<dyn Keychain> {
+        Arc::new(StaticKeychain::new(ResolvedCredential::new(
+            RegistryCredential::basic(username, "p"),
+            Provenance::new(CredentialSource::EngineAuth, Registry::from_host(host)),
+        )))
+    }
+
+    fn now(future: ResolveFuture<'_>) -> Result<Option<ResolvedCredential>, Diagnosis> {
+        let mut future = future;
+        match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(answer) => answer,
+            Poll::Pending => panic!("no keychain of this test waits"),
+        }
+    }
+
+    #[test]
+    fn an_absent_answer_continues_a_chain() {
+        let image = "a.example.com/app".parse().unwrap();
+        let chain = KeychainChain::new(vec![
+            fixed("b.example.com", "bob"),
+            fixed("a.example.com", "alice"),
+        ]);
+        let resolved = now(chain.resolve(&image)).unwrap().unwrap();
+        assert_eq!(resolved.credential.username.as_deref(), Some("alice"));
+    }
+
+    #[test]
+    fn hard_fail_stops_chain() {
+        let image = "a.example.com/app".parse().unwrap();
+        let chain = KeychainChain::new(vec![Arc::new(Broken), fixed("a.example.com", "alice")]);
+        assert_eq!(now(chain.resolve(&image)).unwrap_err().message(), "broken");
+    }
+
+    #[test]
+    fn an_exhausted_chain_is_anonymous() {
+        let image = "a.example.com/app".parse().unwrap();
+        assert!(now(KeychainChain::default().resolve(&image)).unwrap().is_none());
+    }
+
+    #[test]
+    fn only_one_candidate_of_a_chain_is_chosen() {
+        let image = "a.example.com/app".parse().unwrap();
+        let chain = KeychainChain::new(vec![
+            fixed("a.example.com", "alice"),
+            fixed("a.example.com", "bob"),
+        ]);
+        let chosen: Vec<bool> = chain
+            .candidates(&image)
+            .into_iter()
+            .map(|candidate| candidate.chosen)
+            .collect();
+        assert_eq!(chosen, [true, false]);
+    }
+}

@@ -1,0 +1,70 @@
+//! Agreement with the Docker daemon's reference parser, on its own answers.
+
+use ecs_registry_auth::ImageReference;
+use proptest::prelude::*;
+use serde_json::Value;
+
+const VECTORS: &str = include_str!("vectors/reference.jsonl");
+const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+fn text<'a>(row: &'a Value, field: &str) -> &'a str {
+    row[field].as_str().unwrap_or_default()
+}
+
+#[test]
+fn every_vector_parses_as_in_the_daemon() {
+    let rows: Vec<Value> = VECTORS
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(rows.len(), 73);
+    for row in &rows {
+        let input = text(row, "input");
+        match (ImageReference::parse(input), row.get("error")) {
+            (Ok(image), None) => {
+                assert_eq!(image.domain(), text(row, "domain"), "{input:?}");
+                assert_eq!(image.repository(), text(row, "path"), "{input:?}");
+                assert_eq!(image.name(), text(row, "name"), "{input:?}");
+                assert_eq!(image.familiar(), text(row, "familiar"), "{input:?}");
+                assert_eq!(image.tag().unwrap_or_default(), text(row, "tag"), "{input:?}");
+                assert_eq!(
+                    image.digest().unwrap_or_default(),
+                    text(row, "digest"),
+                    "{input:?}"
+                );
+                assert_eq!(image.pinned_to(DIGEST), text(row, "canonical"), "{input:?}");
+                assert_eq!(image.as_str(), input);
+            }
+            (Err(error), Some(expected)) => {
+                let expected = expected.as_str().unwrap();
+                assert!(
+                    error.kind().to_string().starts_with(expected),
+                    "{input:?}: {error}, not {expected}"
+                );
+            }
+            (answer, expected) => panic!("{input:?}: {answer:?}, but the daemon says {expected:?}"),
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in ".{0,400}") {
+        let _ = ImageReference::parse(&text);
+    }
+
+    #[test]
+    fn what_the_daemon_shows_is_the_same_image(
+        text in r"((localhost|[a-zA-Z]{1,8}\.example\.com|\[::1\])(:[0-9]{1,5})?/)?[a-z0-9]{1,5}([._/-][a-z0-9]{1,5}){0,3}(:[a-zA-Z0-9._-]{1,9})?"
+    ) {
+        if let Ok(image) = ImageReference::parse(&text) {
+            let shown = ImageReference::parse(&image.familiar()).unwrap();
+            prop_assert_eq!(image.name(), shown.name());
+            prop_assert_eq!(image.tag(), shown.tag());
+            let pinned = ImageReference::parse(&image.pinned_to(DIGEST)).unwrap();
+            prop_assert_eq!(image.name(), pinned.name());
+            prop_assert_eq!(pinned.digest(), Some(DIGEST));
+            prop_assert_eq!(pinned.registry(), image.registry());
+        }
+    }
+}
