@@ -1,0 +1,39 @@
+//! Choosing containers by their names.
+
+use crate::object::likely;
+use crate::{ContainerImage, Problem, TaskError, TaskImages};
+
+impl TaskImages {
+    /// The containers of these names, in the order of the document; all of them if no name is given.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError`] with every name that no container has, the names there are, and the one that was probably meant.
+    pub fn select<N: AsRef<str>>(&self, names: &[N]) -> Result<Vec<&ContainerImage>, TaskError> {
+        let known = || self.containers.iter().map(|container| container.name.as_str());
+        let unknown = names
+            .iter()
+            .map(AsRef::as_ref)
+            .filter(|name| !known().any(|other| other == *name));
+        let problems = unknown.map(|name| {
+            let there_are: Vec<String> = known().map(|other| format!("{other:?}")).collect();
+            let next_step = match likely(name, known()) {
+                Some(meant) => format!("did you mean {meant:?}?"),
+                None => format!("choose among {}", there_are.join(", ")),
+            };
+            Problem::new(
+                self.origin.clone(),
+                format!(
+                    "no container is named {name:?}; there are {}",
+                    there_are.join(", ")
+                ),
+                next_step,
+            )
+        });
+        TaskError::unless_empty(problems.collect())?;
+        let selected = |container: &&ContainerImage| {
+            names.is_empty() || names.iter().any(|name| name.as_ref() == container.name)
+        };
+        Ok(self.containers.iter().filter(selected).collect())
+    }
+}
