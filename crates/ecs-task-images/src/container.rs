@@ -1,6 +1,8 @@
 //! One container: its image, and what it says about credentials.
 
-use ecs_registry_auth::ImageReference;
+use std::collections::HashMap;
+
+use ecs_registry_auth::{ImageReference, Origin};
 
 use crate::document::Node;
 use crate::object::{Object, Problems, boolean, list, text};
@@ -23,20 +25,21 @@ pub(crate) fn read_all(
         ));
     }
     let mut containers: Vec<ContainerImage> = Vec::new();
+    let mut taken: HashMap<String, Origin> = HashMap::new();
     for item in items {
         let read = read(&item, problems, notes);
         problems.enter(None);
         notes.enter(None);
         let Some(container) = read else { continue };
-        match containers.iter().find(|other| other.name == container.name) {
+        match taken.get(&container.name) {
             Some(other) => problems.push(item.problem(
-                format!(
-                    "container name {:?} is already taken at {}",
-                    other.name, other.origin
-                ),
+                format!("container name {:?} is already taken at {other}", container.name),
                 "give every container a name of its own",
             )),
-            None => containers.push(container),
+            None => {
+                taken.insert(container.name.clone(), container.origin.clone());
+                containers.push(container);
+            }
         }
     }
     containers

@@ -16,11 +16,18 @@ use crate::Problem;
 pub(crate) struct Document<'a> {
     text: &'a str,
     origin: &'a Origin,
+    /// Where each line but the first starts, because every container asks for its own.
+    line_starts: Vec<usize>,
 }
 
 impl<'a> Document<'a> {
     pub(crate) fn new(text: &'a str, origin: &'a Origin) -> Self {
-        Self { text, origin }
+        let line_starts = text.match_indices('\n').map(|(end, _)| end + 1).collect();
+        Self {
+            text,
+            origin,
+            line_starts,
+        }
     }
 
     pub(crate) fn text(&self) -> &'a str {
@@ -133,9 +140,11 @@ impl<'a> Node<'a> {
     pub(crate) fn origin(&self) -> Origin {
         // Both are slices of the same text, so the difference of their addresses is an offset into it.
         let offset = (self.raw.as_ptr() as usize).saturating_sub(self.document.text.as_ptr() as usize);
-        let before = &self.document.text.as_bytes()[..offset.min(self.document.text.len())];
-        self.document
-            .line(1 + before.iter().filter(|byte| **byte == b'\n').count())
+        let earlier_lines = self
+            .document
+            .line_starts
+            .partition_point(|start| *start <= offset);
+        self.document.line(1 + earlier_lines)
     }
 
     pub(crate) fn problem(&self, message: impl Into<String>, next_step: impl Into<String>) -> Problem {

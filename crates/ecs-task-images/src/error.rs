@@ -1,5 +1,6 @@
 //! What is wrong with a document, with the place and the next step.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use ecs_registry_auth::{Diagnosis, ErrorClass, ErrorName, Origin, Stage};
@@ -167,11 +168,11 @@ fn configuration(message: String) -> Diagnosis {
 }
 
 fn joined(problems: &[Problem], separator: &str, text: impl Fn(&Problem) -> String) -> String {
-    let mut texts: Vec<String> = Vec::new();
-    for text in problems.iter().map(text) {
-        if !texts.contains(&text) {
-            texts.push(text);
-        }
-    }
+    let mut seen = HashSet::new();
+    let texts: Vec<String> = problems
+        .iter()
+        .map(text)
+        .filter(|text| seen.insert(text.clone()))
+        .collect();
     texts.join(separator)
 }

@@ -25,9 +25,8 @@ pub(crate) fn explain(written: &str, kind: &ReferenceErrorKind) -> (String, &'st
             ReferenceErrorKind::Scheme => "leave out the scheme",
             ReferenceErrorKind::Uppercase(_) => "write the repository in lower case",
             ReferenceErrorKind::ImageId(_) => "name a repository: an image id cannot be pulled",
-            ReferenceErrorKind::DigestAlgorithm
-            | ReferenceErrorKind::DigestLength
-            | ReferenceErrorKind::DigestFormat => {
+            // What is cut off in a digest makes some of them fail the grammar and others the digest's own rules.
+            _ if written.contains('@') => {
                 "copy the whole digest: \"sha256:\" and 64 lower-case hexadecimal digits"
             }
             _ => "write the image as [host[:port]/]path[:tag][@digest]",

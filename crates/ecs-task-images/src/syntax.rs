@@ -54,16 +54,14 @@ pub(crate) fn explain(document: &Document<'_>, error: &serde_json::Error) -> Pro
     }
     let said = error.to_string();
     let what = said.split(" at line ").next().unwrap_or_default();
-    let next_step = if what.starts_with("trailing comma") {
-        "remove the comma after the last item"
-    } else if what.starts_with("trailing characters") {
-        "pass one document, without text after its last bracket"
-    } else {
-        match character_at(text, line, column) {
-            Some('\'') => "write double quotes: JSON has no single ones",
-            Some('/' | '#') => "remove the comment: JSON has none",
-            _ => "correct the JSON there; `python3 -m json.tool FILE` shows the same place",
+    let next_step = match character_at(text, line, column) {
+        _ if what.starts_with("trailing characters") => {
+            "pass one document, without text after its last bracket"
         }
+        Some('}' | ']') => "remove the comma before the bracket, or add what is missing there",
+        Some('\'') => "write double quotes: JSON has no single ones",
+        Some('/' | '#') => "remove the comment: JSON has none",
+        _ => "correct the JSON there; `python3 -m json.tool FILE` shows the same place",
     };
     Problem::new(
         document.line(line),
