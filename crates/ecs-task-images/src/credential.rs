@@ -9,6 +9,13 @@ const SECRET_STEP: &str =
 
 /// `None` if what stands there cannot be used; the problems say why.
 pub(crate) fn read(container: &Object<'_>, problems: &mut Problems) -> Option<CredentialRequirement> {
+    reject(
+        container,
+        &["credentialsParameter", "asmAuthData", "ecrAuthData"],
+        "stands directly in the container",
+        "move it into \"repositoryCredentials\", or \"registryAuthentication\" in a control plane payload",
+        problems,
+    );
     let of_definition = container.optional("repositoryCredentials", problems);
     let of_payload = container.optional("registryAuthentication", problems);
     match (of_definition, of_payload) {
@@ -21,6 +28,29 @@ pub(crate) fn read(container: &Object<'_>, problems: &mut Problems) -> Option<Cr
                 "keep the one that is meant",
             ));
             None
+        }
+    }
+}
+
+/// A credential that belongs to no container would be overlooked, and the pull would be anonymous.
+pub(crate) fn reject_beside_containers(task: &Object<'_>, problems: &mut Problems) {
+    reject(
+        task,
+        &[
+            "repositoryCredentials",
+            "registryAuthentication",
+            "credentialsParameter",
+        ],
+        "stands beside the containers",
+        "move it into each container that needs it",
+        problems,
+    );
+}
+
+fn reject(object: &Object<'_>, fields: &[&str], how: &str, next_step: &str, problems: &mut Problems) {
+    for field in fields {
+        if let Some(node) = object.get(field, problems) {
+            problems.push(node.problem(format!("field {field:?} {how}"), next_step));
         }
     }
 }

@@ -4,7 +4,7 @@ use ecs_registry_auth::Origin;
 
 use crate::document::Node;
 use crate::object::{Object, Problems, text};
-use crate::{Platform, TaskImages, container};
+use crate::{Platform, TaskImages, container, credential};
 
 const ROLE_STEP: &str = "write the role's ARN, or remove the field";
 
@@ -24,12 +24,6 @@ pub(crate) fn definition(
     task.platform = object
         .optional("runtimePlatform", problems)
         .and_then(|node| platform(&node, problems));
-    if let Some(misplaced) = object.get("repositoryCredentials", problems) {
-        problems.push(misplaced.problem(
-            "field \"repositoryCredentials\" stands beside the containers",
-            "move it into each container that needs it",
-        ));
-    }
     let field = "containerDefinitions";
     if let Some(containers) = object.required(field, crate::shape::DESCRIBE, problems) {
         task.containers = container::read_all(&containers, field, problems, notes);
@@ -64,9 +58,10 @@ pub(crate) fn payload(
     task
 }
 
-/// Family and ARN, which both shapes have.
+/// What both shapes have beside their containers: family and ARN, and no credential.
 fn header(object: &Object<'_>, arn_field: &str, origin: &Origin, problems: &mut Problems) -> TaskImages {
     let mut task = TaskImages::new(origin.clone());
+    credential::reject_beside_containers(object, problems);
     task.family = object.get("family", problems).and_then(|family| {
         text(
             &family,

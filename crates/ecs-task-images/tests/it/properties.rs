@@ -125,3 +125,18 @@ fn a_broken_credential_never_becomes_none() {
         }
     }
 }
+
+#[test]
+fn nesting_has_no_limit_and_takes_no_stack() {
+    let deep = |close: usize| format!("{{\"x\": {}{}, ", "[".repeat(1_000_000), "]".repeat(close));
+    let rest = "\"containers\": [{\"name\": \"app\", \"image\": \"busybox\"}]}";
+    assert!(parse(&format!("{}{rest}", deep(1_000_000))).is_ok());
+    assert!(parse(&deep(0)).is_err());
+}
+
+#[test]
+fn answers_can_be_shared_between_threads() {
+    fn shared<T: Send + Sync + 'static>() {}
+    shared::<ecs_task_images::TaskImages>();
+    shared::<ecs_task_images::TaskError>();
+}

@@ -210,6 +210,10 @@ fn fields_of_the_task() {
             "\"repositoryCredentials\": {\"credentialsParameter\": \"registry\"}",
             "field \"repositoryCredentials\" stands beside the containers (at /repositoryCredentials)",
         ),
+        (
+            "\"credentialsParameter\": \"registry\"",
+            "field \"credentialsParameter\" stands beside the containers (at /credentialsParameter)",
+        ),
     ] {
         let error = parse(&task(fields)).expect_err(fields);
         assert_eq!(error.to_string(), format!("task.json:1: {message}"));
@@ -379,6 +383,11 @@ fn credentials_that_cannot_be_used() {
             "\"repositoryCredentials\": {\"credentialsParameter\": \"a\"}, \"registryAuthentication\": {\"type\": \"asm\"}",
             "both \"repositoryCredentials\" and \"registryAuthentication\" are set (at …/registryAuthentication)",
             "keep the one",
+        ),
+        (
+            "\"credentialsParameter\": \"registry\"",
+            "field \"credentialsParameter\" stands directly in the container (at …/credentialsParameter)",
+            "move it into \"repositoryCredentials\"",
         ),
         (
             "\"registryAuthentication\": {\"asmAuthData\": {}}",
