@@ -1,0 +1,160 @@
+//! Running the built command as a user does.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::tool::profile_directory;
+
+/// Longer than any correct run here takes; a hanging command is a failed test, not a hanging one.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// The built `ecs-pull`, of the profile that this very program was built with.
+///
+/// # Errors
+/// It has not been built: with the command that does.
+pub fn program() -> Result<PathBuf> {
+    built("ecs-pull")
+}
+
+/// The built example of this name of the crate `ecs-pull`.
+///
+/// # Errors
+/// It has not been built: with the command that does.
+pub fn example(name: &str) -> Result<PathBuf> {
+    built(&format!("examples/{name}"))
+}
+
+fn built(name: &str) -> Result<PathBuf> {
+    let path = profile_directory()?.join(name);
+    if path.is_file() {
+        return Ok(path);
+    }
+    bail!("{} is missing: run integration/test, or: cargo build --workspace --all-targets", path.display())
+}
+
+/// One run of a command, with an environment of its own: nothing of the machine's AWS or ECS settings reaches it.
+#[derive(Debug)]
+pub struct EcsPull {
+    command: tokio::process::Command,
+    input: Option<Vec<u8>>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// The exit code; 128 and the signal's number if one ended it.
+    pub code: i32,
+    /// What it printed for programs and people.
+    pub stdout: String,
+    /// What it printed about its progress and troubles.
+    pub stderr: String,
+    /// From start to end.
+    pub duration: Duration,
+}
+
+impl EcsPull {
+    /// A run of `ecs-pull` with these arguments.
+    ///
+    /// # Errors
+    /// It has not been built.
+    pub fn new<Argument: AsRef<OsStr>>(arguments: impl IntoIterator<Item = Argument>) -> Result<Self> {
+        Ok(Self::of_program(&program()?, arguments))
+    }
+
+    /// A run of another program in the same way.
+    #[must_use]
+    pub fn of_program<Argument: AsRef<OsStr>>(
+        program: &std::path::Path,
+        arguments: impl IntoIterator<Item = Argument>,
+    ) -> Self {
+        let mut command = tokio::process::Command::new(program);
+        command.args(arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.kill_on_drop(true);
+        Self { command, input: None }
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<Argument: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = Argument>) -> Self {
+        self.command.args(arguments);
+        self
+    }
+
+    /// Sets environment variables.
+    #[must_use]
+    pub fn envs<Name: AsRef<OsStr>, Text: AsRef<OsStr>>(
+        mut self,
+        variables: impl IntoIterator<Item = (Name, Text)>,
+    ) -> Self {
+        self.command.envs(variables);
+        self
+    }
+
+    /// Takes away an environment variable that was set before.
+    #[must_use]
+    pub fn without_env(mut self, name: &str) -> Self {
+        self.command.env_remove(name);
+        self
+    }
+
+    /// Sets what the command reads on standard input.
+    #[must_use]
+    pub fn input(mut self, input: impl Into<Vec<u8>>) -> Self {
+        self.command.stdin(Stdio::piped());
+        self.input = Some(input.into());
+        self
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Errors
+    /// It cannot be started, or takes longer than two minutes.
+    pub async fn run(mut self) -> Result<Output> {
+        use std::os::unix::process::ExitStatusExt;
+        use tokio::io::AsyncWriteExt;
+
+        let started = Instant::now();
+        let mut child = self.command.spawn().with_context(|| format!("{:?} cannot be started", self.command))?;
+        if let (Some(input), Some(mut stdin)) = (self.input, child.stdin.take()) {
+            stdin.write_all(&input).await?;
+        }
+        let output = tokio::time::timeout(LIMIT, child.wait_with_output())
+            .await
+            .with_context(|| format!("{:?} still ran after {LIMIT:?}", self.command))??;
+        Ok(Output {
+            code: output.status.code().or(output.status.signal().map(|signal| 128 + signal)).unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).context("stdout is not UTF-8")?,
+            stderr: String::from_utf8(output.stderr).context("stderr is not UTF-8")?,
+            duration: started.elapsed(),
+        })
+    }
+}
+
+impl Output {
+    /// The one JSON document on standard output.
+    ///
+    /// # Errors
+    /// There is anything else.
+    pub fn json(&self) -> Result<Value> {
+        serde_json::from_str(&self.stdout)
+            .with_context(|| format!("stdout is not one JSON document: {}\n{}", self.stdout, self.stderr))
+    }
+
+    /// The entry of `container` in the result of `pull` or `check`.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn container(&self, container: &str) -> Result<Value> {
+        let document = self.json()?;
+        document["containers"]
+            .as_array()
+            .and_then(|entries| entries.iter().find(|entry| entry["container"] == container))
+            .cloned()
+            .with_context(|| format!("no container {container} in {document}"))
+    }
+}

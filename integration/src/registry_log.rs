@@ -1,0 +1,100 @@
+//! What a registry has seen, read from its log.
+
+use serde_json::Value;
+
+/// Who a request came from, in the registry's eyes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Login {
+    /// Nothing was presented.
+    Anonymous,
+    /// A user name with a wrong password, or a token that does not hold.
+    Refused,
+    /// This user; empty for a registry that asks nobody, or whose token names nobody.
+    Accepted(String),
+}
+
+/// One request for something in a repository.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegistryRequest {
+    /// The HTTP method.
+    pub method: String,
+    /// The path and query, from `/v2/` on.
+    pub path: String,
+    /// By whom.
+    pub login: Login,
+    identifier: String,
+}
+
+impl RegistryRequest {
+    /// Whether it asked for a manifest, that is, for an image.
+    #[must_use]
+    pub fn is_for_manifest(&self) -> bool {
+        matches!(self.method.as_str(), "GET" | "HEAD") && self.path.contains("/manifests/")
+    }
+}
+
+/// The requests in a log in JSON lines. The API's root is left out: every client asks there first whether a login is needed.
+pub(crate) fn parse_log(log: &str) -> Vec<RegistryRequest> {
+    let mut requests: Vec<RegistryRequest> = Vec::new();
+    for line in log.lines().filter(|line| line.starts_with('{')) {
+        // The last line may still be in the middle of being written.
+        let Ok(event) = serde_json::from_str::<Value>(line) else { continue };
+        let text = |key: &str| event[key].as_str().unwrap_or_default();
+        let message = text("msg");
+        let login = if message.contains("invalid authorization credential") || message.contains("authorization token required") {
+            Login::Anonymous
+        } else if message.starts_with("error authorizing context") {
+            Login::Refused
+        } else {
+            Login::Accepted(text("auth.user.name").to_owned())
+        };
+        let (identifier, path) = (text("http.request.id"), text("http.request.uri"));
+        if identifier.is_empty() || path == "/v2/" || message.starts_with("error authenticating user") {
+            continue;
+        }
+        // Later lines about a request know more, such as the name of its user.
+        match requests.iter_mut().find(|request| request.identifier == identifier) {
+            Some(request) => request.login = login,
+            None => requests.push(RegistryRequest {
+                method: text("http.request.method").to_owned(),
+                path: path.to_owned(),
+                login,
+                identifier: identifier.to_owned(),
+            }),
+        }
+    }
+    requests
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(identifier: &str, path: &str, rest: &str) -> String {
+        format!(
+            r#"{{"http.request.id": "{identifier}", "http.request.method": "GET", "http.request.uri": "{path}", {rest}}}"#
+        )
+    }
+
+    #[test]
+    fn a_request_is_told_by_its_last_line_and_pings_are_left_out() {
+        let log = [
+            "127.0.0.1 - - an access log line".to_owned(),
+            line("0", "/v2/", r#""msg": "error authorizing context: … invalid authorization credential""#),
+            line("1", "/v2/a/manifests/v1", r#""msg": "authorized request""#),
+            line("1", "/v2/a/manifests/v1", r#""msg": "response completed", "auth.user.name": "alice""#),
+            line("2", "/v2/a/manifests/v1", r#""msg": "error authenticating user \"alice\": authentication failure""#),
+            line("2", "/v2/a/manifests/v1", r#""msg": "error authorizing context: basic: authentication failure""#),
+            line("3", "/v2/a/blobs/x", r#""msg": "error authorizing context: … invalid authorization credential""#),
+            r#"{"half a li"#.to_owned(),
+        ]
+        .join("\n");
+        let requests = parse_log(&log);
+        let logins: Vec<_> = requests.iter().map(|request| &request.login).collect();
+        assert_eq!(logins, [&Login::Accepted("alice".into()), &Login::Refused, &Login::Anonymous]);
+        assert_eq!(
+            requests.iter().map(RegistryRequest::is_for_manifest).collect::<Vec<_>>(),
+            [true, true, false]
+        );
+    }
+}

@@ -1,0 +1,89 @@
+//! Nothing is left behind, however a program that started parts comes to its end.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use integration::{Engine, Part};
+
+/// Every process of the machine whose command line names `directory`.
+fn processes_of(directory: &Path) -> Result<Vec<String>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        // Processes end while they are listed.
+        let Ok(command_line) = fs::read(entry?.path().join("cmdline")) else { continue };
+        let command_line = String::from_utf8_lossy(&command_line).replace('\0', " ");
+        if command_line.contains(&directory.display().to_string()) {
+            found.push(command_line);
+        }
+    }
+    Ok(found)
+}
+
+fn mounts_of(directory: &Path) -> Result<Vec<String>> {
+    let mounts = fs::read_to_string("/proc/self/mounts")?;
+    let directory = directory.display().to_string();
+    Ok(mounts.lines().filter(|line| line.contains(&directory)).map(str::to_owned).collect())
+}
+
+fn is_gone(directory: &Path) -> Result<bool> {
+    Ok(!directory.exists() && processes_of(directory)?.is_empty() && mounts_of(directory)?.is_empty())
+}
+
+#[tokio::test]
+async fn a_dropped_part_takes_its_processes_mounts_and_files_with_it() -> Result<()> {
+    let engine = Engine::start(&[]).await?;
+    let directory = PathBuf::from(engine.host().trim_start_matches("unix://"))
+        .parent()
+        .context("a socket without a directory")?
+        .to_owned();
+    assert!(processes_of(&directory)?.iter().any(|command| command.contains("containerd")));
+    assert_eq!(mounts_of(&directory)?, Vec::<String>::new(), "the engine's mounts are its own");
+    drop(engine);
+    assert!(is_gone(&directory)?);
+    Ok(())
+}
+
+#[test]
+fn a_panic_takes_the_parts_with_it() -> Result<()> {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        let part = Part::new("panic").expect("no directory");
+        sender.send(part.directory().to_owned()).expect("nobody listens");
+        panic!("on purpose");
+    });
+    assert!(thread.join().is_err());
+    assert!(is_gone(&receiver.recv()?)?);
+    Ok(())
+}
+
+#[test]
+fn a_killed_program_takes_the_parts_with_it() -> Result<()> {
+    for signal in ["KILL", "TERM", "INT"] {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_tour"))
+            .arg("--parts")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
+        let directory = lines
+            .find_map(|line| line.ok()?.strip_prefix("export HOME=").map(PathBuf::from))
+            .context("the parts did not start")?;
+        assert!(directory.join("task-definition.json").is_file());
+        let engine = fs::read_to_string(directory.join("engine"))?;
+        assert!(!processes_of(Path::new(&engine))?.is_empty());
+
+        let killed = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status()?;
+        assert!(killed.success());
+        child.wait()?;
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !(is_gone(&directory)? && is_gone(Path::new(&engine))?) {
+            assert!(Instant::now() < deadline, "SIG{signal}: {:?} remain", processes_of(Path::new(&engine))?);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+    Ok(())
+}
