@@ -1,7 +1,7 @@
 //! What a container says about its registry's credential.
 
 use crate::document::{Kind, Node};
-use crate::object::{Object, Problems, boolean, text, text_or_unset};
+use crate::object::{Object, Problems, boolean, identifier, text, text_or_unset};
 use crate::{CredentialRequirement, Problem};
 
 const SECRET_STEP: &str =
@@ -105,7 +105,7 @@ fn data<'a>(object: &Object<'a>, field: &str, problems: &mut Problems) -> Option
 fn ecr(data: &Object<'_>, problems: &mut Problems) -> Option<CredentialRequirement> {
     let mut required = |field: &str, step: &str| {
         data.required(field, step, problems)
-            .and_then(|node| text(&node, &format!("field {field:?}"), step, problems))
+            .and_then(|node| identifier(&node, &format!("field {field:?}"), step, problems))
     };
     // Both are read before either may end the reading, so that both are reported.
     let registry_id = required("registryId", "write the 12 digits of the registry's account");
@@ -160,6 +160,9 @@ fn not_a_secret_name(node: &Node<'_>, written: &str) -> Option<Problem> {
         }
         if service != "secretsmanager" {
             return problem("is an ARN, but not one of Secrets Manager", SECRET_STEP);
+        }
+        if written.contains(|character: char| character.is_whitespace() || character.is_control()) {
+            return problem("has white space in it", "remove the white space");
         }
         return None;
     }

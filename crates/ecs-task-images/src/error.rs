@@ -110,13 +110,9 @@ impl From<Problem> for Diagnosis {
 pub struct TaskError(Vec<Problem>);
 
 impl TaskError {
-    /// `Ok` if nothing was found.
-    pub(crate) fn unless_empty(problems: Vec<Problem>) -> Result<(), Self> {
-        if problems.is_empty() {
-            Ok(())
-        } else {
-            Err(Self(problems))
-        }
+    /// `problems` is not empty.
+    pub(crate) fn new(problems: Vec<Problem>) -> Self {
+        Self(problems)
     }
 
     /// What was found, in the order of the document.

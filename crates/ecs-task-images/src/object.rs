@@ -132,6 +132,21 @@ pub(crate) fn text(node: &Node<'_>, what: &str, next_step: &str, problems: &mut 
     Some(text)
 }
 
+/// An ARN, name or id: a text without white space, which copying tends to bring along.
+pub(crate) fn identifier(
+    node: &Node<'_>,
+    what: &str,
+    next_step: &str,
+    problems: &mut Problems,
+) -> Option<String> {
+    let text = text(node, what, next_step, problems)?;
+    if text.contains(|character: char| character.is_whitespace() || character.is_control()) {
+        problems.push(node.problem(format!("{what} has white space in it"), next_step));
+        return None;
+    }
+    Some(text)
+}
+
 /// A value that has to be a text; the empty text, which machines write for "not set", is `None`.
 pub(crate) fn text_or_unset(node: &Node<'_>, what: &str, problems: &mut Problems) -> Option<String> {
     possibly_empty(node, what, problems).filter(|text| !text.is_empty())

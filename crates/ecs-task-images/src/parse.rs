@@ -5,7 +5,7 @@ use ecs_registry_auth::Origin;
 use crate::document::Document;
 use crate::object::Problems;
 use crate::shape::{self, Shape};
-use crate::{Problem, TaskError, TaskImages, syntax, task};
+use crate::{TaskError, TaskImages, syntax, task};
 
 /// Reads a document of any supported [shape](crate#shapes).
 ///
@@ -34,23 +34,18 @@ pub fn parse(text: &str, origin: &Origin) -> Result<TaskImages, TaskError> {
         .map_err(|error| syntax::explain(&document, &error))?;
     let mut problems = Problems::default();
     let mut notes = Problems::default();
-    let task = match shape::detect(&root, &mut problems) {
-        Some(Shape::Definition(definition)) => {
-            Some(task::definition(&definition, origin, &mut problems, &mut notes))
+    let task = shape::detect(&root, &mut problems).map(|shape| match shape {
+        Shape::Definition(definition) => task::definition(&definition, origin, &mut problems, &mut notes),
+        Shape::Payload(payload) => task::payload(&payload, origin, &mut problems, &mut notes),
+    });
+    match (task, problems.into_found()) {
+        (Some(mut task), found) if found.is_empty() => {
+            task.notes = notes.into_found();
+            Ok(task)
         }
-        Some(Shape::Payload(payload)) => Some(task::payload(&payload, origin, &mut problems, &mut notes)),
-        None => None,
-    };
-    TaskError::unless_empty(problems.into_found())?;
-    let mut task = task.ok_or_else(|| {
-        TaskError::from(Problem::new(
-            origin.clone(),
-            "the document describes no task",
-            shape::DESCRIBE,
-        ))
-    })?;
-    task.notes = notes.into_found();
-    Ok(task)
+        // A document without a shape has a problem that says so.
+        (_, found) => Err(TaskError::new(found)),
+    }
 }
 
 /// [`parse`] for bytes, as they come from a file or a pipe.

@@ -3,7 +3,7 @@
 use ecs_registry_auth::Origin;
 
 use crate::document::Node;
-use crate::object::{Object, Problems, text};
+use crate::object::{Object, Problems, identifier, text};
 use crate::{Platform, TaskImages, container, credential};
 
 const ROLE_STEP: &str = "write the role's ARN, or remove the field";
@@ -18,9 +18,6 @@ pub(crate) fn definition(
     notes: &mut Problems,
 ) -> TaskImages {
     let mut task = header(object, "taskDefinitionArn", origin, problems);
-    task.execution_role_arn = object
-        .optional("executionRoleArn", problems)
-        .and_then(|role| text(&role, "field \"executionRoleArn\"", ROLE_STEP, problems));
     task.platform = object
         .optional("runtimePlatform", problems)
         .and_then(|node| platform(&node, problems));
@@ -46,9 +43,9 @@ pub(crate) fn payload(
         let mut field = |name: &str, next_step: &str| {
             credentials
                 .optional(name, problems)
-                .and_then(|node| text(&node, &format!("field {name:?}"), next_step, problems))
+                .and_then(|node| identifier(&node, &format!("field {name:?}"), next_step, problems))
         };
-        task.execution_role_arn = field("roleArn", ROLE_STEP);
+        task.execution_role_arn = field("roleArn", ROLE_STEP).or(task.execution_role_arn);
         task.execution_credentials_id = field("credentialsId", "write the id, or remove the field");
     }
     let field = "containers";
@@ -58,10 +55,13 @@ pub(crate) fn payload(
     task
 }
 
-/// What both shapes have beside their containers: family and ARN, and no credential.
+/// What both shapes have beside their containers: role, family and ARN, and no credential.
 fn header(object: &Object<'_>, arn_field: &str, origin: &Origin, problems: &mut Problems) -> TaskImages {
     let mut task = TaskImages::new(origin.clone());
     credential::reject_beside_containers(object, problems);
+    task.execution_role_arn = object
+        .optional("executionRoleArn", problems)
+        .and_then(|role| identifier(&role, "field \"executionRoleArn\"", ROLE_STEP, problems));
     task.family = object.get("family", problems).and_then(|family| {
         text(
             &family,
@@ -72,7 +72,7 @@ fn header(object: &Object<'_>, arn_field: &str, origin: &Origin, problems: &mut 
     });
     if let Some(node) = object.get(arn_field, problems) {
         let what = format!("field {arn_field:?}");
-        if let Some(arn) = text(&node, &what, "write the whole ARN, or remove the field", problems) {
+        if let Some(arn) = identifier(&node, &what, "write the whole ARN, or remove the field", problems) {
             match region_and_account(&arn) {
                 Some((region, account)) => {
                     task.region = Some(region.to_owned());

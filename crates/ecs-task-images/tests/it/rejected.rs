@@ -187,6 +187,10 @@ fn fields_of_the_task() {
             "field \"executionRoleArn\" is an object, not a text (at /executionRoleArn)",
         ),
         (
+            "\"executionRoleArn\": \"arn:aws:iam::111111111111:role/web\\n\"",
+            "field \"executionRoleArn\" has white space in it (at /executionRoleArn)",
+        ),
+        (
             "\"executionRole\": \"web\"",
             "field \"executionRole\" does not exist; \"executionRoleArn\" is probably meant (at /executionRole)",
         ),
@@ -362,6 +366,11 @@ fn credentials_that_cannot_be_used() {
             "store the credential in AWS Secrets Manager",
         ),
         (
+            "\"repositoryCredentials\": {\"credentialsParameter\": \"arn:aws:secretsmanager:eu-west-1:111111111111:secret:a \"}",
+            "field \"credentialsParameter\" has white space in it (at …/repositoryCredentials/credentialsParameter)",
+            "remove the white space",
+        ),
+        (
             "\"repositoryCredentials\": {\"credentialsParameter\": \"arn:aws:s3:::bucket/key\"}",
             "field \"credentialsParameter\" is an ARN, but not one of Secrets Manager \
              (at …/repositoryCredentials/credentialsParameter)",
@@ -424,14 +433,15 @@ fn everything_is_reported_at_once() {
     let error = parse(document).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "task.json:4: container \"a\": field \"image\" is missing (at /containers/0)\n\
+        "task.json:2: field \"executionRoleArn\" is a number, not a text (at /executionRoleArn)\n\
+         task.json:4: container \"a\": field \"image\" is missing (at /containers/0)\n\
          task.json:5: container \"b\": field \"registryId\" is missing (at /containers/1/registryAuthentication/ecrAuthData)\n\
          task.json:5: container \"b\": field \"region\" is missing (at /containers/1/registryAuthentication/ecrAuthData)"
     );
     let diagnosis = Diagnosis::from(&error);
     assert_eq!(diagnosis.class(), ErrorClass::Configuration);
     assert_eq!(diagnosis.message(), error.to_string().replace('\n', "; "));
-    assert_eq!(diagnosis.next_step().unwrap().matches("; ").count(), 2);
+    assert_eq!(diagnosis.next_step().unwrap().matches("; ").count(), 3);
 }
 
 #[test]
