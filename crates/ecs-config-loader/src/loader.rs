@@ -1,0 +1,214 @@
+//! From paths to a configuration.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ecs_registry_auth::Origin;
+
+use crate::assemble::{Outcome, assemble};
+use crate::file;
+use crate::layers::{FileText, Sources};
+use crate::{Config, ConfigErrors, Decryptor, Environment, Finding, Strictness, names};
+
+/// The env-file that ecs-init reads.
+pub const DEFAULT_ENV_FILE: &str = "/etc/ecs/ecs.config";
+
+/// The JSON file that the agent reads where `ECS_AGENT_CONFIG_FILE_PATH` names no other.
+pub const DEFAULT_JSON_FILE: &str = "/etc/ecs_container_agent/config.json";
+
+/// Reads a configuration from the process environment, `ecs.config` and the agent's JSON file.
+///
+/// For each setting the first of them that has it wins.
+///
+/// ```
+/// use ecs_config_loader::{Environment, Loader};
+///
+/// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+/// let config = Loader::new(Environment::from_iter([
+///     ("ECS_ENGINE_AUTH_TYPE", "docker"),
+///     ("ECS_ENGINE_AUTH_DATA", r#"{"ghcr.io": {"username": "alice", "password": "correct horse"}}"#),
+///     ("ECS_IMAGE_PULL_TIMEOUT", "1h30m"),
+/// ]))
+/// .without_default_files()
+/// .load()
+/// .await?;
+/// assert_eq!(config.pull.pull_timeout.value.as_secs(), 5_400);
+/// assert!(config.engine_auth.lookup(&"ghcr.io/team/app".parse()?)?.is_some());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Loader {
+    environment: Environment,
+    env_file: Choice,
+    json_file: Choice,
+    strictness: Strictness,
+    decryptor: Option<Arc<dyn Decryptor>>,
+}
+
+/// Which file is read.
+#[derive(Clone, PartialEq, Eq)]
+enum Choice {
+    /// The default one, if it exists.
+    Default,
+    /// This one, which must exist.
+    Explicit(PathBuf),
+    None,
+}
+
+impl fmt::Debug for Choice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => formatter.write_str("default"),
+            Self::Explicit(path) => fmt::Debug::fmt(path, formatter),
+            Self::None => formatter.write_str("none"),
+        }
+    }
+}
+
+impl Loader {
+    /// A loader with this environment and the default files, where they exist.
+    #[must_use]
+    pub fn new(environment: Environment) -> Self {
+        Self {
+            environment,
+            env_file: Choice::Default,
+            json_file: Choice::Default,
+            strictness: Strictness::Lenient,
+            decryptor: None,
+        }
+    }
+
+    /// Reads this env-file instead of [`DEFAULT_ENV_FILE`]. It must exist.
+    #[must_use]
+    pub fn env_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.env_file = Choice::Explicit(path.into());
+        self
+    }
+
+    /// Reads this JSON file instead of the one that `ECS_AGENT_CONFIG_FILE_PATH` names. It must exist.
+    #[must_use]
+    pub fn json_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.json_file = Choice::Explicit(path.into());
+        self
+    }
+
+    /// Reads no file that was not named: neither [`DEFAULT_ENV_FILE`] nor [`DEFAULT_JSON_FILE`].
+    #[must_use]
+    pub fn without_default_files(mut self) -> Self {
+        for choice in [&mut self.env_file, &mut self.json_file] {
+            if *choice == Choice::Default {
+                *choice = Choice::None;
+            }
+        }
+        self
+    }
+
+    /// Whether every warning about engine auth is an error.
+    #[must_use]
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strictness = if strict {
+            Strictness::Strict
+        } else {
+            Strictness::Lenient
+        };
+        self
+    }
+
+    /// What decrypts `ECS_ENGINE_AUTH_DATA_KMS`.
+    #[must_use]
+    pub fn decryptor(mut self, decryptor: Arc<dyn Decryptor>) -> Self {
+        self.decryptor = Some(decryptor);
+        self
+    }
+
+    /// Reads everything.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigErrors`] with everything that makes the configuration unusable.
+    pub async fn load(&self) -> Result<Config, ConfigErrors> {
+        let sources = self.read().await.map_err(ConfigErrors::new)?;
+        let config = self.assemble(&sources).await.into_result()?;
+        tracing::debug!(
+            registries = config.engine_auth.len(),
+            warnings = config.warnings.len(),
+            "configuration loaded"
+        );
+        Ok(config)
+    }
+
+    /// Everything that is wrong with the configuration, errors and warnings, without using it.
+    pub async fn check(&self) -> Vec<Finding> {
+        match self.read().await {
+            Ok(sources) => self.assemble(&sources).await.findings,
+            Err(findings) => findings,
+        }
+    }
+
+    pub(crate) async fn assemble(&self, sources: &Sources) -> Outcome {
+        assemble(sources, self.strictness, self.decryptor.as_deref()).await
+    }
+
+    /// Path to text.
+    pub(crate) async fn read(&self) -> Result<Sources, Vec<Finding>> {
+        let mut findings = Vec::new();
+        let env_file = match &self.env_file {
+            Choice::Default => file::read_optional(Path::new(DEFAULT_ENV_FILE)).await,
+            Choice::Explicit(path) => file::read(path, None).await.map(Some),
+            Choice::None => Ok(None),
+        }
+        .unwrap_or_else(|finding| {
+            findings.push(finding);
+            None
+        });
+        let json_file = self
+            .read_json_file(env_file.as_ref())
+            .await
+            .unwrap_or_else(|finding| {
+                findings.push(finding);
+                None
+            });
+        if findings.is_empty() {
+            Ok(Sources {
+                environment: self.environment.clone(),
+                env_file,
+                json_file,
+            })
+        } else {
+            Err(findings)
+        }
+    }
+
+    async fn read_json_file(&self, env_file: Option<&FileText>) -> Result<Option<FileText>, Finding> {
+        if let Choice::Explicit(path) = &self.json_file {
+            return file::read(path, None).await.map(Some);
+        }
+        let named = match self
+            .environment
+            .get(names::JSON_FILE)?
+            .filter(|path| !path.is_empty())
+        {
+            Some(path) => Some((path.to_owned(), Origin::environment(names::JSON_FILE))),
+            None => env_file.and_then(named_in).transpose()?,
+        };
+        match (named, &self.json_file) {
+            (Some((path, origin)), _) => file::read(Path::new(&path), Some(origin)).await.map(Some),
+            (None, Choice::Default) => file::read_optional(Path::new(DEFAULT_JSON_FILE)).await,
+            (None, _) => Ok(None),
+        }
+    }
+}
+
+/// `ECS_AGENT_CONFIG_FILE_PATH` in the env-file.
+fn named_in(file: &FileText) -> Option<Result<(String, Origin), Finding>> {
+    let parsed = crate::env_file::EnvFile::parse(file.path.clone(), &file.content);
+    let (value, origin) = parsed.get(names::JSON_FILE)?;
+    match value {
+        Ok("") => None,
+        Ok(path) => Some(Ok((path.to_owned(), origin))),
+        Err(finding) => Some(Err(finding)),
+    }
+}

@@ -1,0 +1,9 @@
+//! Behaviour of the loader and of the engine-auth keychain, through the public interface.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test stops at what it did not expect, in its helpers too"
+)]
+
+mod conformance;
+mod loading;
