@@ -2,15 +2,15 @@
 
 use serde_json::Value;
 
-/// Who a request came from, in the registry's eyes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How the registry took the credential of a request. It does not log the names of those whom it lets in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Login {
-    /// Nothing was presented.
+    /// None was presented, and one is needed.
     Anonymous,
     /// A user name with a wrong password, or a token that does not hold.
     Refused,
-    /// This user; empty for a registry that asks nobody, or whose token names nobody.
-    Accepted(String),
+    /// It was right, or the registry asks for none.
+    Accepted,
 }
 
 /// One request for something in a repository.
@@ -20,7 +20,7 @@ pub struct RegistryRequest {
     pub method: String,
     /// The path and query, from `/v2/` on.
     pub path: String,
-    /// By whom.
+    /// With what success.
     pub login: Login,
     identifier: String,
 }
@@ -46,13 +46,13 @@ pub(crate) fn parse_log(log: &str) -> Vec<RegistryRequest> {
         } else if message.starts_with("error authorizing context") {
             Login::Refused
         } else {
-            Login::Accepted(text("auth.user.name").to_owned())
+            Login::Accepted
         };
         let (identifier, path) = (text("http.request.id"), text("http.request.uri"));
         if identifier.is_empty() || path == "/v2/" || message.starts_with("error authenticating user") {
             continue;
         }
-        // Later lines about a request know more, such as the name of its user.
+        // Later lines about a request know more.
         match requests.iter_mut().find(|request| request.identifier == identifier) {
             Some(request) => request.login = login,
             None => requests.push(RegistryRequest {
@@ -82,7 +82,7 @@ mod tests {
             "127.0.0.1 - - an access log line".to_owned(),
             line("0", "/v2/", r#""msg": "error authorizing context: … invalid authorization credential""#),
             line("1", "/v2/a/manifests/v1", r#""msg": "authorized request""#),
-            line("1", "/v2/a/manifests/v1", r#""msg": "response completed", "auth.user.name": "alice""#),
+            line("1", "/v2/a/manifests/v1", r#""msg": "response completed""#),
             line("2", "/v2/a/manifests/v1", r#""msg": "error authenticating user \"alice\": authentication failure""#),
             line("2", "/v2/a/manifests/v1", r#""msg": "error authorizing context: basic: authentication failure""#),
             line("3", "/v2/a/blobs/x", r#""msg": "error authorizing context: … invalid authorization credential""#),
@@ -90,8 +90,8 @@ mod tests {
         ]
         .join("\n");
         let requests = parse_log(&log);
-        let logins: Vec<_> = requests.iter().map(|request| &request.login).collect();
-        assert_eq!(logins, [&Login::Accepted("alice".into()), &Login::Refused, &Login::Anonymous]);
+        let logins: Vec<_> = requests.iter().map(|request| request.login).collect();
+        assert_eq!(logins, [Login::Accepted, Login::Refused, Login::Anonymous]);
         assert_eq!(
             requests.iter().map(RegistryRequest::is_for_manifest).collect::<Vec<_>>(),
             [true, true, false]

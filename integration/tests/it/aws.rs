@@ -1,7 +1,8 @@
 //! AWS checks signatures and rights, keeps regions apart, and lets a role be assumed across accounts.
 
 use anyhow::{Context, Result};
-use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_secretsmanager::config::http::HttpResponse;
+use aws_sdk_secretsmanager::error::SdkError;
 use integration::{Account, Aws, Keys};
 use serde_json::json;
 
@@ -26,13 +27,13 @@ async fn seeded(actions_of_role: &[&str]) -> Result<Seeded> {
     Ok(Seeded { aws, owner, operator, role, secret })
 }
 
-/// The secret as the role sees it, or the text of the refusal: moto's are XML, which the SDK has no code for.
+/// The secret as the role sees it, or the text of the refusal.
 async fn read_as_role(seeded: &Seeded, operator: &Keys, region: &str) -> Result<Result<String, String>> {
     let sts = aws_sdk_sts::Client::new(&seeded.owner.configuration("us-east-1", operator));
     let assumed = sts.assume_role().role_arn(&seeded.role).role_session_name("test").send().await;
     let assumed = match assumed {
         Ok(assumed) => assumed,
-        Err(error) => return Ok(Err(error.code().unwrap_or("no code").to_owned())),
+        Err(error) => return refusal(error).map(Err),
     };
     let credentials = assumed.credentials().context("no credentials")?;
     let keys = Keys {
@@ -43,12 +44,23 @@ async fn read_as_role(seeded: &Seeded, operator: &Keys, region: &str) -> Result<
     let client = aws_sdk_secretsmanager::Client::new(&seeded.owner.configuration(region, &keys));
     match client.get_secret_value().secret_id(&seeded.secret).send().await {
         Ok(value) => Ok(Ok(value.secret_string().context("no text")?.to_owned())),
-        Err(SdkError::ServiceError(error)) => {
-            let body = error.raw().body().bytes().unwrap_or_default();
-            Ok(Err(String::from_utf8_lossy(body).into_owned()))
-        }
-        Err(error) => Err(error.into()),
+        Err(error) => refusal(error).map(Err),
     }
+}
+
+/// moto's refusals are XML of a form that the SDK finds no code in.
+fn refusal<Error>(error: SdkError<Error, HttpResponse>) -> Result<String>
+where
+    SdkError<Error, HttpResponse>: std::error::Error + Send + Sync + 'static,
+{
+    match error.raw_response().and_then(|response| response.body().bytes()) {
+        Some(body) => Ok(String::from_utf8_lossy(body).into_owned()),
+        None => Err(error.into()),
+    }
+}
+
+fn assert_refused(result: &Result<String, String>, code: &str) {
+    assert!(result.as_ref().is_err_and(|text| text.contains(code)), "{code} was to be in {result:?}");
 }
 
 #[tokio::test]
@@ -60,7 +72,7 @@ async fn a_role_of_another_account_reads_a_secret_in_another_region() -> Result<
     assert_eq!(seeded.aws.request_count() - before, 2, "one AssumeRole and one GetSecretValue");
 
     let elsewhere = read_as_role(&seeded, &seeded.operator, "us-east-1").await?;
-    assert!(elsewhere.as_ref().is_err_and(|text| text.contains("ResourceNotFoundException")), "{elsewhere:?}");
+    assert_refused(&elsewhere, "ResourceNotFoundException");
     Ok(())
 }
 
@@ -68,15 +80,15 @@ async fn a_role_of_another_account_reads_a_secret_in_another_region() -> Result<
 async fn a_missing_right_and_a_wrong_signature_are_refused() -> Result<()> {
     let seeded = seeded(&["kms:Decrypt"]).await?;
     let denied = read_as_role(&seeded, &seeded.operator, "eu-west-1").await?;
-    assert!(denied.as_ref().is_err_and(|text| text.contains("AccessDenied")), "{denied:?}");
+    assert_refused(&denied, "AccessDenied");
 
     let wrong = Keys { secret_access_key: "not-the-key".into(), ..seeded.operator.clone() };
     let denied = read_as_role(&seeded, &wrong, "eu-west-1").await?;
-    assert_eq!(denied, Err("SignatureDoesNotMatch".to_owned()));
+    assert_refused(&denied, "SignatureDoesNotMatch");
 
     let unknown = Keys { access_key_id: "AKIAIOSFODNN7EXAMPLE".into(), ..seeded.operator.clone() };
     let denied = read_as_role(&seeded, &unknown, "eu-west-1").await?;
-    assert_eq!(denied, Err("InvalidClientTokenId".to_owned()));
+    assert_refused(&denied, "InvalidClientTokenId");
     Ok(())
 }
 
@@ -90,7 +102,7 @@ async fn a_user_without_the_right_cannot_assume_the_role() -> Result<()> {
     aws.enforce().await?;
     let seeded = Seeded { aws, owner, operator: bystander, role, secret };
     let denied = read_as_role(&seeded, &seeded.operator, "eu-west-1").await?;
-    assert_eq!(denied, Err("AccessDenied".to_owned()));
+    assert_refused(&denied, "AccessDenied");
     Ok(())
 }
 
