@@ -29,6 +29,11 @@ fn mounts_of(directory: &Path) -> Result<Vec<String>> {
     Ok(mounts.lines().filter(|line| line.contains(&directory)).map(str::to_owned).collect())
 }
 
+fn directory_of_socket(host: &str) -> Result<PathBuf> {
+    let socket = Path::new(host.trim_start_matches("unix://"));
+    Ok(socket.parent().context("a socket without a directory")?.to_owned())
+}
+
 fn is_gone(directory: &Path) -> Result<bool> {
     Ok(!directory.exists() && processes_of(directory)?.is_empty() && mounts_of(directory)?.is_empty())
 }
@@ -36,10 +41,7 @@ fn is_gone(directory: &Path) -> Result<bool> {
 #[tokio::test]
 async fn a_dropped_part_takes_its_processes_mounts_and_files_with_it() -> Result<()> {
     let engine = Engine::start(&[]).await?;
-    let directory = PathBuf::from(engine.host().trim_start_matches("unix://"))
-        .parent()
-        .context("a socket without a directory")?
-        .to_owned();
+    let directory = directory_of_socket(engine.host())?;
     assert!(processes_of(&directory)?.iter().any(|command| command.contains("containerd")));
     assert_eq!(mounts_of(&directory)?, Vec::<String>::new(), "the engine's mounts are its own");
     drop(engine);
@@ -69,19 +71,21 @@ fn a_killed_program_takes_the_parts_with_it() -> Result<()> {
             .stdout(Stdio::piped())
             .spawn()?;
         let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
-        let directory = lines
-            .find_map(|line| line.ok()?.strip_prefix("export HOME=").map(PathBuf::from))
-            .context("the parts did not start")?;
-        assert!(directory.join("task-definition.json").is_file());
-        let engine = fs::read_to_string(directory.join("engine"))?;
-        assert!(!processes_of(Path::new(&engine))?.is_empty());
+        let mut value_of = |name: &str| {
+            let prefix = format!("export {name}=");
+            lines.find_map(|line| line.ok()?.strip_prefix(&prefix).map(str::to_owned)).context("no parts")
+        };
+        let engine = directory_of_socket(&value_of("DOCKER_HOST")?)?;
+        let files = PathBuf::from(value_of("HOME")?);
+        assert!(files.join("task-definition.json").is_file());
+        assert!(!processes_of(&engine)?.is_empty());
 
         let killed = Command::new("kill").args([&format!("-{signal}"), &child.id().to_string()]).status()?;
         assert!(killed.success());
         child.wait()?;
         let deadline = Instant::now() + Duration::from_secs(20);
-        while !(is_gone(&directory)? && is_gone(Path::new(&engine))?) {
-            assert!(Instant::now() < deadline, "SIG{signal}: {:?} remain", processes_of(Path::new(&engine))?);
+        while !(is_gone(&files)? && is_gone(&engine)?) {
+            assert!(Instant::now() < deadline, "SIG{signal}: {:?} remain", processes_of(&engine)?);
             std::thread::sleep(Duration::from_millis(50));
         }
     }
