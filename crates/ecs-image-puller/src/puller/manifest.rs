@@ -1,0 +1,130 @@
+//! Which digest the image has, before anything is downloaded.
+
+use ecs_registry_auth::{Diagnosis, Stage};
+use tokio::time::Instant;
+
+use super::backoff::Backoff;
+use super::limits;
+use super::operation::Operation;
+use crate::diagnosis::{Verdict, diagnose};
+use crate::engine::{Distribution, EngineError, EngineErrorKind};
+use crate::event::EventKind;
+
+impl Operation<'_> {
+    /// Resolves the digest, unless the image carries one, and sees that the platform exists.
+    ///
+    /// An engine that cannot ask, and a manifest of schema 1, leave the digest to the pull.
+    pub(super) async fn resolve_digest(&mut self) -> Result<(), Diagnosis> {
+        if let Some(digest) = self.request.image().digest() {
+            let digest = digest.to_owned();
+            self.found_digest(&digest);
+            // The engine takes whatever platform the digest has, so a wish for one is checked first all the same.
+            if self.request.platform().is_none() {
+                return Ok(());
+            }
+        }
+        match self.ask_registry().await {
+            Err(Refused::Unsupported(error)) => {
+                tracing::debug!(%error, "the engine does not resolve digests: the image is pulled by its name");
+                Ok(())
+            }
+            Err(Refused::Failed(diagnosis)) => Err(diagnosis),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    /// The same for a check, which has nothing else to go by.
+    pub(super) async fn verify_manifest(&mut self) -> Result<(), Diagnosis> {
+        match self.ask_registry().await {
+            Ok(()) => Ok(()),
+            Err(Refused::Failed(diagnosis)) => Err(diagnosis),
+            Err(Refused::Unsupported(error)) => {
+                let provenance = self.provenance();
+                Err(diagnose(&error, None, &self.evidence(Stage::Manifest, &provenance)).diagnosis)
+            }
+        }
+    }
+
+    async fn ask_registry(&mut self) -> Result<(), Refused> {
+        let begun = Instant::now();
+        let limit = self.puller.settings.manifest_timeout;
+        let outcome = tokio::time::timeout(limit, self.ask_until_final()).await;
+        self.facts.timings.manifest += begun.elapsed();
+        let distribution = match outcome {
+            Ok(outcome) => outcome?,
+            Err(_) => {
+                let last = self.facts.history.last();
+                return Err(Refused::Failed(limits::manifest(
+                    self.request.image(),
+                    limit,
+                    last,
+                )));
+            }
+        };
+        if !distribution.is_schema1() {
+            self.found_digest(&distribution.digest);
+            if let Some(digest) = self.facts.digest.clone() {
+                self.emit(EventKind::Manifest { digest });
+            }
+        }
+        let platform_exists = match self.request.platform() {
+            Some(wanted) => {
+                distribution.platforms.is_empty()
+                    || distribution
+                        .platforms
+                        .iter()
+                        .any(|offered| wanted.accepts(offered))
+            }
+            // What the engine runs besides its own platform is the engine's to know.
+            None => true,
+        };
+        self.distribution = Some(distribution);
+        if platform_exists {
+            Ok(())
+        } else {
+            Err(Refused::Failed(self.platform_missing(Stage::Manifest).diagnosis))
+        }
+    }
+
+    async fn ask_until_final(&mut self) -> Result<Distribution, Refused> {
+        let mut backoff = Backoff::new(&self.puller.settings.manifest_retry);
+        loop {
+            self.wait_for_registry().await;
+            let begun = Instant::now();
+            let credential = self.credential.clone();
+            let answer = self
+                .puller
+                .engine
+                .distribution(
+                    self.request.image(),
+                    credential.as_ref().map(|resolved| &*resolved.credential),
+                )
+                .await;
+            match answer {
+                Ok(distribution) => return Ok(distribution),
+                Err(error) if error.kind() == EngineErrorKind::Unsupported => {
+                    return Err(Refused::Unsupported(error));
+                }
+                Err(error) => {
+                    let verdict = self.explain(&error, Stage::Manifest).await;
+                    self.recover(&mut backoff, verdict, begun)
+                        .await
+                        .map_err(Refused::Failed)?;
+                }
+            }
+        }
+    }
+
+    /// The image is not built for the platform that was asked for.
+    pub(super) fn platform_missing(&self, stage: Stage) -> Verdict {
+        let provenance = self.provenance();
+        let error = EngineError::new(EngineErrorKind::Stream, "no matching manifest for the platform");
+        diagnose(&error, None, &self.evidence(stage, &provenance))
+    }
+}
+
+enum Refused {
+    /// The engine cannot ask.
+    Unsupported(EngineError),
+    Failed(Diagnosis),
+}

@@ -1,0 +1,172 @@
+//! What one call knows while it runs, and the order of its steps.
+
+use std::sync::Arc;
+
+use ecs_registry_auth::{Candidate, Diagnosis, Provenance, Redactor, ResolvedCredential, Stage};
+use tokio::time::Instant;
+
+use super::{Puller, limits};
+use crate::diagnosis::Evidence;
+use crate::engine::Distribution;
+use crate::event::{Event, EventKind, EventSink};
+use crate::{Behavior, Facts, PullFailure, PullRequest, Status};
+
+pub(super) struct Operation<'a> {
+    pub(super) puller: &'a Puller,
+    pub(super) request: &'a PullRequest,
+    events: &'a dyn EventSink,
+    shown_image: Arc<str>,
+    started: Instant,
+    pub(super) facts: Facts,
+    /// `None` is an anonymous pull, once the keychain was asked.
+    pub(super) credential: Option<ResolvedCredential>,
+    pub(super) candidates: Vec<Candidate>,
+    pub(super) redactor: Redactor,
+    /// What the registry said about the image.
+    pub(super) distribution: Option<Distribution>,
+    /// How many credentials were refused.
+    pub(super) refusals: u32,
+    place: String,
+}
+
+impl<'a> Operation<'a> {
+    pub(super) fn new(puller: &'a Puller, request: &'a PullRequest, events: &'a dyn EventSink) -> Self {
+        Self {
+            puller,
+            request,
+            events,
+            shown_image: request.image().as_str().into(),
+            started: Instant::now(),
+            facts: Facts::default(),
+            credential: None,
+            candidates: Vec::new(),
+            redactor: Redactor::new(),
+            distribution: None,
+            refusals: 0,
+            place: puller.engine.place(),
+        }
+    }
+
+    /// Everything that `pull` does.
+    pub(super) async fn pull(&mut self) -> Result<Status, Diagnosis> {
+        self.emit(EventKind::Queued);
+        let behavior = self.request.behavior().unwrap_or(self.puller.settings.behavior);
+        let limit = self.puller.settings.pull_timeout;
+        let outcome = match tokio::time::timeout(limit, self.pull_within_limit(behavior)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Err(limits::whole(
+                self.request.image(),
+                limit,
+                self.facts.history.last(),
+            )),
+        };
+        match outcome {
+            // A refusal is not retriable, nor is a credential that could not be obtained: neither comes this way.
+            Err(failure) if behavior == Behavior::Default && failure.is_retriable() => {
+                match self.cached_after(&failure).await {
+                    true => Ok(Status::Cached),
+                    false => Err(failure),
+                }
+            }
+            other => other,
+        }
+    }
+
+    async fn pull_within_limit(&mut self, behavior: Behavior) -> Result<Status, Diagnosis> {
+        if self.is_cached_for(behavior).await? {
+            return Ok(Status::Cached);
+        }
+        self.resolve_credential().await?;
+        self.resolve_digest().await?;
+        self.download().await?;
+        self.remember_pulled();
+        Ok(Status::Pulled)
+    }
+
+    /// Everything that `check` does.
+    pub(super) async fn check(&mut self) -> Result<Status, Diagnosis> {
+        self.emit(EventKind::Queued);
+        let limit = self.puller.settings.pull_timeout;
+        let steps = async {
+            self.resolve_credential().await?;
+            self.verify_manifest().await
+        };
+        match tokio::time::timeout(limit, steps).await {
+            Ok(outcome) => outcome.map(|()| Status::Verified),
+            Err(_) => Err(limits::whole(
+                self.request.image(),
+                limit,
+                self.facts.history.last(),
+            )),
+        }
+    }
+
+    pub(super) fn take_distribution(&mut self) -> Option<Distribution> {
+        self.distribution.take()
+    }
+
+    /// Closes the books and tells how it ended.
+    pub(super) fn finish(
+        mut self,
+        outcome: Result<Status, Diagnosis>,
+    ) -> Result<(Status, Facts), PullFailure> {
+        self.facts.timings.total = self.started.elapsed();
+        match outcome {
+            Ok(status) => {
+                self.emit(EventKind::Done {
+                    status,
+                    digest: self.facts.digest.clone(),
+                    bytes: self.facts.bytes,
+                    timings: self.facts.timings,
+                });
+                Ok((status, self.facts))
+            }
+            Err(diagnosis) => {
+                self.emit(EventKind::Failed {
+                    error: diagnosis.clone(),
+                });
+                Err(PullFailure::new(diagnosis, self.facts))
+            }
+        }
+    }
+
+    pub(super) fn emit(&self, kind: EventKind) {
+        self.events.emit(Event {
+            image: self.shown_image.clone(),
+            container: self.request.shared_container(),
+            kind,
+        });
+    }
+
+    /// Where the credential came from that is being used.
+    pub(super) fn provenance(&self) -> Arc<Provenance> {
+        self.facts
+            .provenance
+            .clone()
+            .unwrap_or_else(|| Arc::new(Provenance::anonymous(self.request.image().registry().clone())))
+    }
+
+    /// Takes note of the digest that the image has.
+    pub(super) fn found_digest(&mut self, digest: &str) {
+        self.facts.digest = Some(digest.into());
+        self.facts.reference = Some(self.request.image().pinned_to(digest).into());
+    }
+
+    /// What is known, for whoever explains a failure.
+    pub(super) fn evidence<'b>(&'b self, stage: Stage, provenance: &'b Provenance) -> Evidence<'b> {
+        Evidence {
+            image: self.request.image(),
+            stage,
+            provenance,
+            candidates: &self.candidates,
+            platform: self.request.platform(),
+            platforms: self
+                .distribution
+                .as_ref()
+                .map(|distribution| distribution.platforms.as_slice())
+                .unwrap_or_default(),
+            place: &self.place,
+            redactor: &self.redactor,
+        }
+    }
+}
