@@ -1,5 +1,6 @@
 //! The configuration in effect.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use crate::{AuthType, EngineAuth, Finding, PullSettings, Setting};
@@ -17,7 +18,7 @@ pub enum DockerConfigUse {
 }
 
 /// Everything that was configured, with the place of every value.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Config {
     /// `ECS_ENGINE_AUTH_TYPE`, where it was set.
@@ -40,6 +41,13 @@ pub struct Config {
     pub docker_config: Setting<DockerConfigUse>,
     /// What somebody should look at.
     pub warnings: Vec<Finding>,
+}
+
+/// As it may be shown.
+impl fmt::Debug for Config {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.show(), formatter)
+    }
 }
 
 impl Default for Config {

@@ -21,7 +21,7 @@ pub enum Severity {
 ///
 /// `Display` is `place: message`, for example
 /// `/etc/ecs/ecs.config:7: registry "ghcr.io": field "auth" is not base64`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
 #[non_exhaustive]
 pub struct Finding {
     /// How bad it is.

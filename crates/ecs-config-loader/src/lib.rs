@@ -53,6 +53,8 @@ mod loader;
 mod names;
 mod pull;
 mod setting;
+mod show;
+mod watch;
 
 pub use config::{Config, DockerConfigUse};
 pub use decryptor::{DecryptFuture, Decryptor, ENGINE_AUTH_ENCRYPTION_CONTEXT, EncryptedAuthData};
@@ -63,3 +65,5 @@ pub use finding::{ConfigErrors, Finding, Severity};
 pub use loader::{DEFAULT_ENV_FILE, DEFAULT_JSON_FILE, Loader};
 pub use pull::{PullBehavior, PullBehaviorError, PullSettings};
 pub use setting::{Setting, Strictness};
+pub use show::{Shown, ShownRegistry, ShownSetting};
+pub use watch::{ConfigWatch, WatchedEngineAuth};

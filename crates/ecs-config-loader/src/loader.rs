@@ -46,6 +46,7 @@ pub struct Loader {
     json_file: Choice,
     strictness: Strictness,
     decryptor: Option<Arc<dyn Decryptor>>,
+    also_watched: Vec<PathBuf>,
 }
 
 /// Which file is read.
@@ -78,6 +79,7 @@ impl Loader {
             json_file: Choice::Default,
             strictness: Strictness::Lenient,
             decryptor: None,
+            also_watched: Vec::new(),
         }
     }
 
@@ -124,6 +126,14 @@ impl Loader {
         self
     }
 
+    /// A file that is no source of this loader and whose changes count as changes of the configuration, for a
+    /// [`ConfigWatch`](crate::ConfigWatch): Docker's `config.json`. It may be missing.
+    #[must_use]
+    pub fn also_watch(mut self, path: impl Into<PathBuf>) -> Self {
+        self.also_watched.push(path.into());
+        self
+    }
+
     /// Reads everything.
     ///
     /// # Errors
@@ -146,6 +156,10 @@ impl Loader {
             Ok(sources) => self.assemble(&sources).await.findings,
             Err(findings) => findings,
         }
+    }
+
+    pub(crate) fn also_watched(&self) -> &[PathBuf] {
+        &self.also_watched
     }
 
     pub(crate) async fn assemble(&self, sources: &Sources) -> Outcome {

@@ -26,13 +26,6 @@ pub(crate) enum EntryError {
     DockerFields,
     #[error("it has no credential")]
     Empty,
-    /// Docker's configuration: what its credential helper says.
-    #[expect(
-        dead_code,
-        reason = "for sources whose credentials do not stand in the entry itself"
-    )]
-    #[error("{0}")]
-    Other(String),
 }
 
 impl EntryError {
@@ -48,7 +41,6 @@ impl EntryError {
             Self::Empty => {
                 "add user name and password; where a credential helper holds them, run `ecs-pull config import`"
             }
-            Self::Other(_) => "correct this entry or remove it",
         }
     }
 }

@@ -107,6 +107,15 @@ impl AuthIndex {
         self.source
     }
 
+    /// Every entry as it was written: its key, its place, and its credential or what is wrong with it.
+    pub(crate) fn entries(
+        &self,
+    ) -> impl Iterator<Item = (&RegistryKey, &Origin, Result<&ResolvedCredential, &EntryError>)> {
+        self.entries
+            .iter()
+            .map(|entry| (&entry.key, &entry.origin, entry.answer.as_ref()))
+    }
+
     /// The credential for an image, without allocating unless it is an error.
     pub(crate) fn lookup(&self, image: &ImageReference) -> Result<Option<&ResolvedCredential>, Diagnosis> {
         match self.choose(image) {

@@ -14,10 +14,10 @@ use crate::{Finding, Strictness};
 mod auth_field;
 mod candidates;
 pub(crate) mod data;
-mod entry;
+pub(crate) mod entry;
 mod findings;
 pub(crate) mod index;
-mod key;
+pub(crate) mod key;
 
 use data::Place;
 use index::{AuthIndex, Entry, SoleKey};

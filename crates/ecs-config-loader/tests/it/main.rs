@@ -5,5 +5,8 @@
     reason = "a test stops at what it did not expect, in its helpers too"
 )]
 
+mod checking;
 mod conformance;
+mod encrypted;
 mod loading;
+mod watching;
