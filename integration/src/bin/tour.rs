@@ -70,7 +70,9 @@ async fn tour() -> Result<()> {
 
     page.heading("7. Alice's password changes in the registry, but not in the secret");
     page.text("One attempt, no anonymous second try, the cause with its place, and exit code 5. The others are pulled.");
+    page.text("(The engine forgets the image first: a cached one would be used instead, as ECS does.)");
     stage.private.set_password("alice", "rotated")?;
+    stage.engine.remove(&stage.private.image("team/web", "v1")).await?;
     page.run(&stage, &["pull"], 5)?;
 
     page.heading("8. The same for a program: one JSON document on standard output");
