@@ -70,6 +70,9 @@ pub struct Provenance {
     /// The secret's version (`VersionId`) that answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub version: Option<Arc<str>>,
+    /// The staging label (`AWSCURRENT`, `AWSPENDING`, `AWSPREVIOUS`) that the version was asked for by.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version_stage: Option<Arc<str>>,
     /// The AWS region that was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<Arc<str>>,
@@ -93,6 +96,7 @@ impl Provenance {
             username: None,
             secret: None,
             version: None,
+            version_stage: None,
             region: None,
             role: None,
             notes: Vec::new(),
