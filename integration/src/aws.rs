@@ -51,7 +51,13 @@ impl Aws {
     pub async fn start() -> Result<Self> {
         let mut part = Part::new("aws")?;
         let program = tool::moto_server()?;
-        part.run(&[program.as_os_str(), "-H".as_ref(), "127.0.0.1".as_ref(), "-p".as_ref(), "0".as_ref()])?;
+        part.run(&[
+            program.as_os_str(),
+            "-H".as_ref(),
+            "127.0.0.1".as_ref(),
+            "-p".as_ref(),
+            "0".as_ref(),
+        ])?;
         let endpoint = part
             .wait_for_log(|log| {
                 let (_, rest) = log.split_once("Running on ")?;
@@ -59,7 +65,11 @@ impl Aws {
             })
             .await?;
         let client = Client::builder().no_proxy().build()?;
-        Ok(Self { part, endpoint, client })
+        Ok(Self {
+            part,
+            endpoint,
+            client,
+        })
     }
 
     /// The value of `AWS_ENDPOINT_URL` that leads here.
@@ -93,14 +103,23 @@ impl Aws {
     /// The server cannot be reached.
     pub async fn enforce(&self) -> Result<()> {
         let request = self.client.post(format!("{}/moto-api/reset-auth", self.endpoint));
-        request.header("content-type", "text/plain").body("0").send().await?.error_for_status()?;
+        request
+            .header("content-type", "text/plain")
+            .body("0")
+            .send()
+            .await?
+            .error_for_status()?;
         Ok(())
     }
 
     /// How many requests it has answered so far, and with which status: `("POST /", 200)`.
     #[must_use]
     pub fn request_count(&self) -> usize {
-        self.part.log().lines().filter(|line| line.contains("HTTP/1.1")).count()
+        self.part
+            .log()
+            .lines()
+            .filter(|line| line.contains("HTTP/1.1"))
+            .count()
     }
 }
 
@@ -124,7 +143,11 @@ impl Account {
     pub async fn user(&self, name: &str, actions: &[&str]) -> Result<Keys> {
         self.iam("CreateUser", &[("UserName", name)]).await?;
         let policy = allow(actions).to_string();
-        let fields = [("UserName", name), ("PolicyName", "permissions"), ("PolicyDocument", &policy)];
+        let fields = [
+            ("UserName", name),
+            ("PolicyName", "permissions"),
+            ("PolicyDocument", &policy),
+        ];
         self.iam("PutUserPolicy", &fields).await?;
         let answer = self.iam("CreateAccessKey", &[("UserName", name)]).await?;
         Ok(Keys {
@@ -148,7 +171,11 @@ impl Account {
         let fields = [("RoleName", name), ("AssumeRolePolicyDocument", trust.as_str())];
         let answer = self.iam("CreateRole", &fields).await?;
         let policy = allow(actions).to_string();
-        let fields = [("RoleName", name), ("PolicyName", "permissions"), ("PolicyDocument", &policy)];
+        let fields = [
+            ("RoleName", name),
+            ("PolicyName", "permissions"),
+            ("PolicyDocument", &policy),
+        ];
         self.iam("PutRolePolicy", &fields).await?;
         element(&answer, "Arn")
     }
@@ -159,8 +186,16 @@ impl Account {
     /// AWS refuses.
     pub async fn key(&self, region: &str) -> Result<String> {
         let client = aws_sdk_kms::Client::new(&self.configuration(region, &self.administrator));
-        let created = client.create_key().description("registry credentials").send().await?;
-        Ok(created.key_metadata().and_then(|key| key.arn()).context("a key without ARN")?.to_owned())
+        let created = client
+            .create_key()
+            .description("registry credentials")
+            .send()
+            .await?;
+        Ok(created
+            .key_metadata()
+            .and_then(|key| key.arn())
+            .context("a key without ARN")?
+            .to_owned())
     }
 
     /// A secret with this text, under a customer-managed key if one is given: its ARN.
@@ -168,7 +203,11 @@ impl Account {
     /// # Errors
     /// AWS refuses, for example because the name is taken.
     pub async fn secret(&self, region: &str, name: &str, text: &str, key: Option<&str>) -> Result<String> {
-        let request = self.secrets(region).create_secret().name(name).secret_string(text);
+        let request = self
+            .secrets(region)
+            .create_secret()
+            .name(name)
+            .secret_string(text);
         let created = request.set_kms_key_id(key.map(str::to_owned)).send().await?;
         Ok(created.arn().context("a secret without ARN")?.to_owned())
     }
@@ -178,8 +217,17 @@ impl Account {
     /// # Errors
     /// AWS refuses, for example because the name is taken.
     pub async fn binary_secret(&self, region: &str, name: &str, content: &[u8]) -> Result<String> {
-        let request = self.secrets(region).create_secret().name(name).secret_binary(Blob::new(content));
-        Ok(request.send().await?.arn().context("a secret without ARN")?.to_owned())
+        let request = self
+            .secrets(region)
+            .create_secret()
+            .name(name)
+            .secret_binary(Blob::new(content));
+        Ok(request
+            .send()
+            .await?
+            .arn()
+            .context("a secret without ARN")?
+            .to_owned())
     }
 
     /// Gives a secret another text.
@@ -187,7 +235,12 @@ impl Account {
     /// # Errors
     /// AWS refuses, for example because there is no such secret in that region.
     pub async fn rotate(&self, region: &str, secret: &str, text: &str) -> Result<()> {
-        self.secrets(region).put_secret_value().secret_id(secret).secret_string(text).send().await?;
+        self.secrets(region)
+            .put_secret_value()
+            .secret_id(secret)
+            .secret_string(text)
+            .send()
+            .await?;
         Ok(())
     }
 

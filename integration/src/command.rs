@@ -34,7 +34,10 @@ fn built(name: &str) -> Result<PathBuf> {
     if path.is_file() {
         return Ok(path);
     }
-    bail!("{} is missing: run integration/test, or: cargo build --workspace --all-targets", path.display())
+    bail!(
+        "{} is missing: run integration/test, or: cargo build --workspace --all-targets",
+        path.display()
+    )
 }
 
 /// One run of a command, with an environment of its own: nothing of the machine's AWS or ECS settings reaches it.
@@ -73,7 +76,12 @@ impl EcsPull {
         arguments: impl IntoIterator<Item = Argument>,
     ) -> Self {
         let mut command = tokio::process::Command::new(program);
-        command.args(arguments).env_clear().stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(arguments)
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command.kill_on_drop(true);
         Self { command, input: None }
     }
@@ -119,7 +127,10 @@ impl EcsPull {
         use tokio::io::AsyncWriteExt;
 
         let started = Instant::now();
-        let mut child = self.command.spawn().with_context(|| format!("{:?} cannot be started", self.command))?;
+        let mut child = self
+            .command
+            .spawn()
+            .with_context(|| format!("{:?} cannot be started", self.command))?;
         if let (Some(input), Some(mut stdin)) = (self.input, child.stdin.take()) {
             stdin.write_all(&input).await?;
         }
@@ -127,7 +138,11 @@ impl EcsPull {
             .await
             .with_context(|| format!("{:?} still ran after {LIMIT:?}", self.command))??;
         Ok(Output {
-            code: output.status.code().or(output.status.signal().map(|signal| 128 + signal)).unwrap_or(-1),
+            code: output
+                .status
+                .code()
+                .or(output.status.signal().map(|signal| 128 + signal))
+                .unwrap_or(-1),
             stdout: String::from_utf8(output.stdout).context("stdout is not UTF-8")?,
             stderr: String::from_utf8(output.stderr).context("stderr is not UTF-8")?,
             duration: started.elapsed(),
@@ -141,8 +156,12 @@ impl Output {
     /// # Errors
     /// There is anything else.
     pub fn json(&self) -> Result<Value> {
-        serde_json::from_str(&self.stdout)
-            .with_context(|| format!("stdout is not one JSON document: {}\n{}", self.stdout, self.stderr))
+        serde_json::from_str(&self.stdout).with_context(|| {
+            format!(
+                "stdout is not one JSON document: {}\n{}",
+                self.stdout, self.stderr
+            )
+        })
     }
 
     /// The entry of `container` in the result of `pull` or `check`.

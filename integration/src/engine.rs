@@ -31,7 +31,11 @@ impl Engine {
         part.write("hosts", hosts(host_names))?;
         part.write("daemon.json", "{}")?;
         let socket = directory.join("docker.sock");
-        let storage_driver = if overlay_is_usable(&directory) { "overlay2" } else { "vfs" };
+        let storage_driver = if overlay_is_usable(&directory) {
+            "overlay2"
+        } else {
+            "vfs"
+        };
         let mut command = private_etc(&directory);
         command.extend([
             tool::DOCKERD.path()?.display().to_string(),
@@ -46,7 +50,8 @@ impl Engine {
             "--bridge=none".into(),
         ]);
         part.run(&command)?;
-        part.wait_for_log(|log| log.contains("API listen on").then_some(())).await?;
+        part.wait_for_log(|log| log.contains("API listen on").then_some(()))
+            .await?;
         let api = EngineApi::new(&socket)?;
         while !api.answers().await {
             tokio::time::sleep(Duration::from_millis(10)).await;

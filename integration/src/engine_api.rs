@@ -30,7 +30,10 @@ pub struct EngineApi {
 impl EngineApi {
     pub(crate) fn new(socket: &Path) -> Result<Self> {
         let client = reqwest::Client::builder().unix_socket(socket).build()?;
-        Ok(Self { client, host: format!("unix://{}", socket.display()) })
+        Ok(Self {
+            client,
+            host: format!("unix://{}", socket.display()),
+        })
     }
 
     /// The engine's address as `DOCKER_HOST` takes it: `unix://PATH`.
@@ -51,8 +54,10 @@ impl EngineApi {
     /// # Errors
     /// The engine cannot be reached. What the engine itself refuses is the inner result.
     pub async fn pull(&self, image: &str, auth: Option<&Value>) -> Result<Result<(), Refusal>> {
-        let mut request =
-            self.client.post("http://engine/images/create").query(&[("fromImage", image)]);
+        let mut request = self
+            .client
+            .post("http://engine/images/create")
+            .query(&[("fromImage", image)]);
         if let Some(auth) = auth {
             request = request.header("X-Registry-Auth", BASE64_URL_SAFE.encode(auth.to_string()));
         }
@@ -62,12 +67,18 @@ impl EngineApi {
         if !status.is_success() {
             let answer: Value = serde_json::from_str(&body)?;
             let message = answer["message"].as_str().unwrap_or(&body).to_owned();
-            return Ok(Err(Refusal { status: status.as_u16(), message }));
+            return Ok(Err(Refusal {
+                status: status.as_u16(),
+                message,
+            }));
         }
         for line in body.lines() {
             let event: Value = serde_json::from_str(line)?;
             if let Some(message) = event["error"].as_str() {
-                return Ok(Err(Refusal { status: 200, message: message.to_owned() }));
+                return Ok(Err(Refusal {
+                    status: 200,
+                    message: message.to_owned(),
+                }));
             }
         }
         Ok(Ok(()))
@@ -78,12 +89,25 @@ impl EngineApi {
     /// # Errors
     /// The engine cannot be reached.
     pub async fn images(&self) -> Result<Vec<String>> {
-        let images: Value =
-            self.client.get("http://engine/images/json").send().await?.error_for_status()?.json().await?;
+        let images: Value = self
+            .client
+            .get("http://engine/images/json")
+            .send()
+            .await?
+            .error_for_status()?
+            .json()
+            .await?;
         let mut names = Vec::new();
         for image in images.as_array().into_iter().flatten() {
             for list in ["RepoTags", "RepoDigests"] {
-                names.extend(image[list].as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned));
+                names.extend(
+                    image[list]
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .filter_map(Value::as_str)
+                        .map(str::to_owned),
+                );
             }
         }
         Ok(names)
@@ -94,7 +118,11 @@ impl EngineApi {
     /// # Errors
     /// The engine cannot be reached.
     pub async fn has(&self, image: &str) -> Result<bool> {
-        let response = self.client.get(format!("http://engine/images/{image}/json")).send().await?;
+        let response = self
+            .client
+            .get(format!("http://engine/images/{image}/json"))
+            .send()
+            .await?;
         match response.status().as_u16() {
             200 => Ok(true),
             404 => Ok(false),
@@ -108,7 +136,12 @@ impl EngineApi {
     /// The engine cannot be reached or does not hold it.
     pub async fn remove(&self, image: &str) -> Result<()> {
         let url = format!("http://engine/images/{image}");
-        self.client.delete(url).query(&[("force", "true")]).send().await?.error_for_status()?;
+        self.client
+            .delete(url)
+            .query(&[("force", "true")])
+            .send()
+            .await?
+            .error_for_status()?;
         Ok(())
     }
 }

@@ -26,7 +26,10 @@ impl Platform {
             "aarch64" => "arm64",
             other => other,
         };
-        Self { os: "linux", architecture }
+        Self {
+            os: "linux",
+            architecture,
+        }
     }
 }
 
@@ -40,7 +43,11 @@ pub(crate) struct Blob {
 
 impl Blob {
     fn new(media_type: &'static str, content: Vec<u8>) -> Self {
-        Self { digest: digest(&content), media_type, content }
+        Self {
+            digest: digest(&content),
+            media_type,
+            content,
+        }
     }
 
     fn descriptor(&self) -> Value {
@@ -108,7 +115,11 @@ impl Image {
         });
         blobs.push(configuration);
         let manifest = Blob::new(manifest_media_type, manifest.to_string().into_bytes());
-        Ok(Self { blobs, manifests: vec![manifest], index: None })
+        Ok(Self {
+            blobs,
+            manifests: vec![manifest],
+            index: None,
+        })
     }
 
     /// One name for several platforms.
@@ -116,7 +127,11 @@ impl Image {
     /// # Errors
     /// None that depends on the arguments.
     pub fn for_platforms(content: &str, platforms: &[Platform]) -> Result<Self> {
-        let mut whole = Self { blobs: Vec::new(), manifests: Vec::new(), index: None };
+        let mut whole = Self {
+            blobs: Vec::new(),
+            manifests: Vec::new(),
+            index: None,
+        };
         let mut entries = Vec::new();
         for platform in platforms {
             let content = format!("{content} for {}", platform.architecture);

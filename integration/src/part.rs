@@ -57,7 +57,12 @@ impl Part {
         if !directory.is_dir() {
             bail!("{name} got no directory: the parts are started as root (integration/test does that)");
         }
-        Ok(Self { name, directory, supervisor, lifeline })
+        Ok(Self {
+            name,
+            directory,
+            supervisor,
+            lifeline,
+        })
     }
 
     /// The directory. Absolute, readable by everyone, empty at first.

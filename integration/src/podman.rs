@@ -35,7 +35,10 @@ impl Podman {
             .map(|registry| format!("[[registry]]\nlocation = \"{registry}\"\ninsecure = true\n"))
             .collect();
         let registries_file = part.write("registries.conf", plain)?;
-        let policy = part.write("policy.json", r#"{"default": [{"type": "insecureAcceptAnything"}]}"#)?;
+        let policy = part.write(
+            "policy.json",
+            r#"{"default": [{"type": "insecureAcceptAnything"}]}"#,
+        )?;
         let socket = directory.join("podman.sock");
         let mut command = private_etc(&directory);
         command.extend([

@@ -47,10 +47,16 @@ impl Registry {
         let (authentication, publisher, users) = match access {
             Access::Open => (String::new(), Publisher::Anonymous, Vec::new()),
             Access::Passwords(users) => {
-                let mut all: Vec<_> = users.iter().map(|(name, word)| ((*name).into(), (*word).into())).collect();
+                let mut all: Vec<_> = users
+                    .iter()
+                    .map(|(name, word)| ((*name).into(), (*word).into()))
+                    .collect();
                 all.push((PUBLISHER.0.into(), PUBLISHER.1.into()));
                 let file = part.write("htpasswd", password_file(&all)?)?;
-                let section = format!("auth: {{htpasswd: {{realm: private, path: {}}}}}\n", file.display());
+                let section = format!(
+                    "auth: {{htpasswd: {{realm: private, path: {}}}}}\n",
+                    file.display()
+                );
                 (section, Publisher::Password(PUBLISHER.0, PUBLISHER.1), all)
             }
             Access::Tokens(server) => {
@@ -76,7 +82,13 @@ impl Registry {
         let program = tool::DOCKER_REGISTRY.path()?;
         part.run(&[program.as_os_str(), "serve".as_ref(), configuration.as_os_str()])?;
         let port = part.wait_for_log(listening_port).await?;
-        Ok(Self { part, host_name: host_name.to_owned(), port, publisher, users })
+        Ok(Self {
+            part,
+            host_name: host_name.to_owned(),
+            port,
+            publisher,
+            users,
+        })
     }
 
     /// The registry as images name it: `registry.example.com:PORT`.
@@ -96,9 +108,15 @@ impl Registry {
     /// # Errors
     /// The registry refuses it.
     pub async fn push(&self, image: &Image, repository: &str, tag: &str) -> Result<String> {
-        push(&format!("http://127.0.0.1:{}", self.port), &self.publisher, image, repository, tag)
-            .await
-            .with_context(|| format!("{repository}:{tag} cannot be pushed"))
+        push(
+            &format!("http://127.0.0.1:{}", self.port),
+            &self.publisher,
+            image,
+            repository,
+            tag,
+        )
+        .await
+        .with_context(|| format!("{repository}:{tag} cannot be pushed"))
     }
 
     /// Gives `user` another password, at once: the registry reads the file again when it has changed.
@@ -125,7 +143,10 @@ impl Registry {
 
 fn listening_port(log: &str) -> Option<u16> {
     let (_, rest) = log.split_once("listening on 127.0.0.1:")?;
-    rest.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
+    rest.split(|character: char| !character.is_ascii_digit())
+        .next()?
+        .parse()
+        .ok()
 }
 
 /// bcrypt with its lowest cost: these passwords live for seconds.

@@ -38,10 +38,14 @@ pub(crate) fn parse_log(log: &str) -> Vec<RegistryRequest> {
     let mut requests: Vec<RegistryRequest> = Vec::new();
     for line in log.lines().filter(|line| line.starts_with('{')) {
         // The last line may still be in the middle of being written.
-        let Ok(event) = serde_json::from_str::<Value>(line) else { continue };
+        let Ok(event) = serde_json::from_str::<Value>(line) else {
+            continue;
+        };
         let text = |key: &str| event[key].as_str().unwrap_or_default();
         let message = text("msg");
-        let login = if message.contains("invalid authorization credential") || message.contains("authorization token required") {
+        let login = if message.contains("invalid authorization credential")
+            || message.contains("authorization token required")
+        {
             Login::Anonymous
         } else if message.starts_with("error authorizing context") {
             Login::Refused
@@ -53,7 +57,10 @@ pub(crate) fn parse_log(log: &str) -> Vec<RegistryRequest> {
             continue;
         }
         // Later lines about a request know more.
-        match requests.iter_mut().find(|request| request.identifier == identifier) {
+        match requests
+            .iter_mut()
+            .find(|request| request.identifier == identifier)
+        {
             Some(request) => request.login = login,
             None => requests.push(RegistryRequest {
                 method: text("http.request.method").to_owned(),
@@ -80,12 +87,28 @@ mod tests {
     fn a_request_is_told_by_its_last_line_and_pings_are_left_out() {
         let log = [
             "127.0.0.1 - - an access log line".to_owned(),
-            line("0", "/v2/", r#""msg": "error authorizing context: … invalid authorization credential""#),
+            line(
+                "0",
+                "/v2/",
+                r#""msg": "error authorizing context: … invalid authorization credential""#,
+            ),
             line("1", "/v2/a/manifests/v1", r#""msg": "authorized request""#),
             line("1", "/v2/a/manifests/v1", r#""msg": "response completed""#),
-            line("2", "/v2/a/manifests/v1", r#""msg": "error authenticating user \"alice\": authentication failure""#),
-            line("2", "/v2/a/manifests/v1", r#""msg": "error authorizing context: basic: authentication failure""#),
-            line("3", "/v2/a/blobs/x", r#""msg": "error authorizing context: … invalid authorization credential""#),
+            line(
+                "2",
+                "/v2/a/manifests/v1",
+                r#""msg": "error authenticating user \"alice\": authentication failure""#,
+            ),
+            line(
+                "2",
+                "/v2/a/manifests/v1",
+                r#""msg": "error authorizing context: basic: authentication failure""#,
+            ),
+            line(
+                "3",
+                "/v2/a/blobs/x",
+                r#""msg": "error authorizing context: … invalid authorization credential""#,
+            ),
             r#"{"half a li"#.to_owned(),
         ]
         .join("\n");
@@ -93,7 +116,10 @@ mod tests {
         let logins: Vec<_> = requests.iter().map(|request| request.login).collect();
         assert_eq!(logins, [Login::Accepted, Login::Refused, Login::Anonymous]);
         assert_eq!(
-            requests.iter().map(RegistryRequest::is_for_manifest).collect::<Vec<_>>(),
+            requests
+                .iter()
+                .map(RegistryRequest::is_for_manifest)
+                .collect::<Vec<_>>(),
             [true, true, false]
         );
     }

@@ -38,22 +38,47 @@ pub(crate) async fn push(
     let client = Client::builder().no_proxy().build()?;
     for blob in &image.blobs {
         let start = client.post(format!("{registry}/v2/{repository}/blobs/uploads/"));
-        let started = publisher.sign(start, repository)?.send().await?.error_for_status()?;
-        let location = started.headers().get(LOCATION).context("no upload location")?.to_str()?;
+        let started = publisher
+            .sign(start, repository)?
+            .send()
+            .await?
+            .error_for_status()?;
+        let location = started
+            .headers()
+            .get(LOCATION)
+            .context("no upload location")?
+            .to_str()?;
         let mut location: Url = started.url().join(location)?;
         location.query_pairs_mut().append_pair("digest", &blob.digest);
         let upload = client.put(location).body(blob.content.clone());
-        publisher.sign(upload, repository)?.send().await?.error_for_status()?;
+        publisher
+            .sign(upload, repository)?
+            .send()
+            .await?
+            .error_for_status()?;
     }
-    let tagged = image.index.as_ref().or(image.manifests.first()).context("an image without a manifest")?;
-    let by_digest = image.manifests.iter().map(|manifest| (manifest, manifest.digest.as_str()));
+    let tagged = image
+        .index
+        .as_ref()
+        .or(image.manifests.first())
+        .context("an image without a manifest")?;
+    let by_digest = image
+        .manifests
+        .iter()
+        .map(|manifest| (manifest, manifest.digest.as_str()));
     for (manifest, reference) in by_digest.chain([(tagged, tag)]) {
-        let Blob { media_type, content, .. } = manifest;
+        let Blob {
+            media_type, content, ..
+        } = manifest;
         let put = client
             .put(format!("{registry}/v2/{repository}/manifests/{reference}"))
             .header(CONTENT_TYPE, *media_type)
             .body(content.clone());
-        publisher.sign(put, repository)?.send().await?.error_for_status()?;
+        publisher
+            .sign(put, repository)?
+            .send()
+            .await?
+            .error_for_status()?;
     }
     Ok(tagged.digest.clone())
 }

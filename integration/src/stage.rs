@@ -42,6 +42,7 @@ pub struct Stage {
     /// The ARN of the secret.
     pub secret: String,
     files: Part,
+    passwords: (String, String),
 }
 
 /// The user in the secret, and their password. It holds what tells a standard base64 from a URL-safe one.
@@ -80,8 +81,12 @@ impl Stage {
             Aws::start(),
         )?;
         private.push(&Image::small("web")?, "team/web", "v1").await?;
-        private.push(&Image::small("worker")?, "team/worker", "v1").await?;
-        public.push(&Image::small("sidecar")?, "tools/sidecar", "v1").await?;
+        private
+            .push(&Image::small("worker")?, "team/worker", "v1")
+            .await?;
+        public
+            .push(&Image::small("sidecar")?, "tools/sidecar", "v1")
+            .await?;
 
         let owner = aws.account("222222222222").await?;
         let task_account = aws.account("111111111111").await?;
@@ -91,11 +96,25 @@ impl Stage {
         let role = owner.role("task-execution", &trusted, &actions).await?;
         let key = owner.key(Self::SECRET_REGION).await?;
         let text = json!({"username": SECRET_USER.0, "password": alice}).to_string();
-        let secret = owner.secret(Self::SECRET_REGION, "registry/alice", &text, Some(&key)).await?;
+        let secret = owner
+            .secret(Self::SECRET_REGION, "registry/alice", &text, Some(&key))
+            .await?;
         aws.enforce().await?;
 
         let files = Part::new("files")?;
-        let stage = Self { engine, private, public, aws, owner, operator, role, key, secret, files };
+        let stage = Self {
+            engine,
+            private,
+            public,
+            aws,
+            owner,
+            operator,
+            role,
+            key,
+            secret,
+            files,
+            passwords: (alice.into(), bob.into()),
+        };
         stage.write("ecs.config", &stage.ecs_config(bob))?;
         stage.write("task-definition.json", &stage.task_definition().to_string())?;
         Ok(stage)
@@ -106,6 +125,12 @@ impl Stage {
     pub fn ecs_config(&self, password: &str) -> String {
         let auth = json!({self.private.host(): {"username": ENGINE_AUTH_USER.0, "password": password}});
         format!("ECS_ENGINE_AUTH_TYPE=docker\nECS_ENGINE_AUTH_DATA={auth}\n")
+    }
+
+    /// The passwords that `alice` and `bob` had at the start.
+    #[must_use]
+    pub fn passwords(&self) -> (&str, &str) {
+        (&self.passwords.0, &self.passwords.1)
     }
 
     /// The task with its three containers.
@@ -151,7 +176,15 @@ impl Stage {
     /// # Errors
     /// `ecs-pull` has not been built.
     pub fn ecs_pull(&self, arguments: &[&str]) -> Result<EcsPull> {
-        let configuration = self.path("ecs.config").display().to_string();
+        self.ecs_pull_with("ecs.config", arguments)
+    }
+
+    /// The same with another file of the stage as the configuration.
+    ///
+    /// # Errors
+    /// `ecs-pull` has not been built.
+    pub fn ecs_pull_with(&self, config_file: &str, arguments: &[&str]) -> Result<EcsPull> {
+        let configuration = self.path(config_file).display().to_string();
         let run = EcsPull::new(["--config-file", &configuration])?.args(arguments);
         Ok(run.envs(self.environment()))
     }
@@ -161,8 +194,13 @@ impl Stage {
     /// # Errors
     /// `ecs-pull` has not been built, or the file cannot be written.
     pub fn pull(&self, task_definition: &TaskDefinition, arguments: &[&str]) -> Result<EcsPull> {
-        let file = self.write("pulled.json", &task_definition.to_string())?.display().to_string();
-        Ok(self.ecs_pull(&["--output", "json", "pull", "--file", &file])?.args(arguments))
+        let file = self
+            .write("pulled.json", &task_definition.to_string())?
+            .display()
+            .to_string();
+        Ok(self
+            .ecs_pull(&["--output", "json", "pull", "--file", &file])?
+            .args(arguments))
     }
 }
 

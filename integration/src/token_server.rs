@@ -53,7 +53,10 @@ struct Shared {
 
 impl std::fmt::Debug for Shared {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("TokenServer").field("port", &self.port).finish_non_exhaustive()
+        formatter
+            .debug_struct("TokenServer")
+            .field("port", &self.port)
+            .finish_non_exhaustive()
     }
 }
 
@@ -81,7 +84,10 @@ impl TokenServer {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let shared = Arc::new(Shared {
             port: listener.local_addr()?.port(),
-            users: users.iter().map(|(name, password)| ((*name).into(), (*password).into())).collect(),
+            users: users
+                .iter()
+                .map(|(name, password)| ((*name).into(), (*password).into()))
+                .collect(),
             certificate: certificate.pem(),
             certificate_der: certificate.der().to_vec(),
             key: EncodingKey::from_ec_der(key.serialized_der()),
@@ -135,7 +141,11 @@ impl TokenServer {
     /// Every request so far, in order.
     #[must_use]
     pub fn requests(&self) -> Vec<TokenRequest> {
-        self.0.requests.lock().map(|requests| requests.clone()).unwrap_or_default()
+        self.0
+            .requests
+            .lock()
+            .map(|requests| requests.clone())
+            .unwrap_or_default()
     }
 }
 
@@ -166,16 +176,27 @@ impl Shared {
     fn answer(&self, flow: &str, user: Option<&str>, scope: &str) -> (StatusCode, Json<Value>) {
         if let Ok(mut requests) = self.requests.lock() {
             let user = user.map(str::to_owned);
-            requests.push(TokenRequest { flow: flow.to_owned(), user, scope: scope.to_owned() });
+            requests.push(TokenRequest {
+                flow: flow.to_owned(),
+                user,
+                scope: scope.to_owned(),
+            });
         }
         let Some(user) = user else {
-            return (StatusCode::UNAUTHORIZED, Json(json!({"details": "incorrect username or password"})));
+            return (
+                StatusCode::UNAUTHORIZED,
+                Json(json!({"details": "incorrect username or password"})),
+            );
         };
         match self.sign(user, scope) {
-            Ok(token) => {
-                (StatusCode::OK, Json(json!({"token": token, "access_token": token, "expires_in": LIFETIME.as_secs()})))
-            }
-            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({"details": error.to_string()}))),
+            Ok(token) => (
+                StatusCode::OK,
+                Json(json!({"token": token, "access_token": token, "expires_in": LIFETIME.as_secs()})),
+            ),
+            Err(error) => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                Json(json!({"details": error.to_string()})),
+            ),
         }
     }
 
@@ -194,7 +215,11 @@ fn access_of_scope(scope: &str) -> Option<Value> {
 type Fields = HashMap<String, String>;
 type Server = State<std::sync::Weak<Shared>>;
 
-async fn by_basic(State(server): Server, Query(query): Query<Fields>, headers: HeaderMap) -> (StatusCode, Json<Value>) {
+async fn by_basic(
+    State(server): Server,
+    Query(query): Query<Fields>,
+    headers: HeaderMap,
+) -> (StatusCode, Json<Value>) {
     let Some(server) = server.upgrade() else {
         return (StatusCode::SERVICE_UNAVAILABLE, Json(Value::Null));
     };
@@ -203,7 +228,10 @@ async fn by_basic(State(server): Server, Query(query): Query<Fields>, headers: H
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok()?.strip_prefix("Basic "))
         .and_then(|encoded| String::from_utf8(BASE64_STANDARD.decode(encoded).ok()?).ok());
-    match credential.as_deref().and_then(|credential| credential.split_once(':')) {
+    match credential
+        .as_deref()
+        .and_then(|credential| credential.split_once(':'))
+    {
         Some((user, password)) => {
             let user = server.knows(user, password).then_some(user);
             server.answer("basic", user, scope)
@@ -218,10 +246,14 @@ async fn by_form(State(server): Server, Form(form): Form<Fields>) -> (StatusCode
     };
     let field = |name: &str| form.get(name).map_or("", String::as_str);
     let user = match field("grant_type") {
-        "refresh_token" => {
-            server.users.keys().find(|user| identity_token(user) == field("refresh_token")).map(String::as_str)
-        }
-        "password" => server.knows(field("username"), field("password")).then(|| field("username")),
+        "refresh_token" => server
+            .users
+            .keys()
+            .find(|user| identity_token(user) == field("refresh_token"))
+            .map(String::as_str),
+        "password" => server
+            .knows(field("username"), field("password"))
+            .then(|| field("username")),
         _ => None,
     };
     server.answer(field("grant_type"), user, field("scope"))

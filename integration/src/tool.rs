@@ -11,12 +11,26 @@ pub(crate) struct Tool {
     install: &'static str,
 }
 
-pub(crate) const DOCKERD: Tool = Tool { name: "dockerd", install: "apt-get install docker.io" };
-pub(crate) const PODMAN: Tool = Tool { name: "podman", install: "apt-get install podman" };
-pub(crate) const DOCKER_REGISTRY: Tool =
-    Tool { name: "docker-registry", install: "apt-get install docker-registry" };
-pub(crate) const HTPASSWD: Tool = Tool { name: "htpasswd", install: "apt-get install apache2-utils" };
-pub(crate) const UNSHARE: Tool = Tool { name: "unshare", install: "apt-get install util-linux" };
+pub(crate) const DOCKERD: Tool = Tool {
+    name: "dockerd",
+    install: "apt-get install docker.io",
+};
+pub(crate) const PODMAN: Tool = Tool {
+    name: "podman",
+    install: "apt-get install podman",
+};
+pub(crate) const DOCKER_REGISTRY: Tool = Tool {
+    name: "docker-registry",
+    install: "apt-get install docker-registry",
+};
+pub(crate) const HTPASSWD: Tool = Tool {
+    name: "htpasswd",
+    install: "apt-get install apache2-utils",
+};
+pub(crate) const UNSHARE: Tool = Tool {
+    name: "unshare",
+    install: "apt-get install util-linux",
+};
 
 /// Where `integration/setup` puts moto: beside the target directory's profiles.
 const MOTO_SERVER: &str = "integration/python/bin/moto_server";
@@ -34,7 +48,11 @@ impl Tool {
             .find(|candidate| candidate.is_file());
         match found {
             Some(found) => Ok(found),
-            None => bail!("{} is missing: run integration/test, or: {}", self.name, self.install),
+            None => bail!(
+                "{} is missing: run integration/test, or: {}",
+                self.name,
+                self.install
+            ),
         }
     }
 }

@@ -43,17 +43,37 @@ async fn tour() -> Result<()> {
     page.item("a Docker Engine", stage.engine.host());
     page.item("a private registry", &stage.private.host());
     page.item("a public registry", &stage.public.host());
-    page.item("AWS (moto, signatures and permissions checked)", stage.aws.endpoint());
+    page.item(
+        "AWS (moto, signatures and permissions checked)",
+        stage.aws.endpoint(),
+    );
 
     page.heading("2. They are seeded");
     page.item("account 222222222222 owns a KMS key", &stage.key);
-    page.item("... and under it the secret of alice's registry login", &stage.secret);
-    page.item("... and an execution role that may secretsmanager:GetSecretValue and kms:Decrypt", &stage.role);
-    page.item("the task runs elsewhere, as", &format!("arn:aws:iam::111111111111:user/operator in {}", Stage::TASK_REGION));
-    page.item("the private registry knows alice and bob, and lets nobody else in; it holds", "team/web:v1, team/worker:v1");
+    page.item(
+        "... and under it the secret of alice's registry login",
+        &stage.secret,
+    );
+    page.item(
+        "... and an execution role that may secretsmanager:GetSecretValue and kms:Decrypt",
+        &stage.role,
+    );
+    page.item(
+        "the task runs elsewhere, as",
+        &format!(
+            "arn:aws:iam::111111111111:user/operator in {}",
+            Stage::TASK_REGION
+        ),
+    );
+    page.item(
+        "the private registry knows alice and bob, and lets nobody else in; it holds",
+        "team/web:v1, team/worker:v1",
+    );
 
     page.heading("3. A task definition with three containers, as ECS has it");
-    page.text("\"web\" names alice's secret, \"worker\" has no credential of its own, \"sidecar\" is public.");
+    page.text(
+        "\"web\" names alice's secret, \"worker\" has no credential of its own, \"sidecar\" is public.",
+    );
     page.file(&stage.path("task-definition.json"))?;
 
     page.heading("4. The container instance's ecs.config, with bob's credential for the private registry");
@@ -72,7 +92,10 @@ async fn tour() -> Result<()> {
     page.text("One attempt, no anonymous second try, the cause with its place, and exit code 5. The others are pulled.");
     page.text("(The engine forgets the image first: a cached one would be used instead, as ECS does.)");
     stage.private.set_password("alice", "rotated")?;
-    stage.engine.remove(&stage.private.image("team/web", "v1")).await?;
+    stage
+        .engine
+        .remove(&stage.private.image("team/web", "v1"))
+        .await?;
     page.run(&stage, &["pull"], 5)?;
 
     page.heading("8. The same for a program: one JSON document on standard output");
@@ -86,9 +109,15 @@ async fn tour() -> Result<()> {
 
 /// The command as one would type it, with the arguments that every run of the tour has.
 fn arguments(stage: &Stage, of_run: &[&str]) -> Vec<String> {
-    let mut all = vec!["--config-file".to_owned(), stage.path("ecs.config").display().to_string()];
+    let mut all = vec![
+        "--config-file".to_owned(),
+        stage.path("ecs.config").display().to_string(),
+    ];
     all.extend(of_run.iter().map(|argument| (*argument).to_owned()));
-    all.extend(["--file".to_owned(), stage.path("task-definition.json").display().to_string()]);
+    all.extend([
+        "--file".to_owned(),
+        stage.path("task-definition.json").display().to_string(),
+    ]);
     all
 }
 
@@ -103,11 +132,17 @@ struct Page {
 
 impl Page {
     fn new() -> Self {
-        Self { coloured: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none() }
+        Self {
+            coloured: std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none(),
+        }
     }
 
     fn paint(&self, code: u8, text: &str) -> String {
-        if self.coloured { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+        if self.coloured {
+            format!("\x1b[{code}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
     }
 
     fn heading(&self, text: &str) {
@@ -138,7 +173,10 @@ impl Page {
                 println!("   $ export {name}={value}");
             }
         }
-        println!("   {}\n", self.paint(1, &format!("$ {}", command_line(stage, of_run))));
+        println!(
+            "   {}\n",
+            self.paint(1, &format!("$ {}", command_line(stage, of_run)))
+        );
         let status = Command::new(program()?)
             .args(arguments(stage, of_run))
             .env_clear()
@@ -146,7 +184,10 @@ impl Page {
             .envs(stage.environment())
             .status()?;
         println!("\n   exit code {}", status.code().unwrap_or(-1));
-        ensure!(status.code() == Some(expected), "{expected} was to be the exit code");
+        ensure!(
+            status.code() == Some(expected),
+            "{expected} was to be the exit code"
+        );
         Ok(())
     }
 }

@@ -14,7 +14,10 @@ async fn the_engine_pulls_with_a_password_an_identity_token_and_a_registry_token
 
     let accepted = [
         ("basic", json!({"username": "alice", "password": "right"})),
-        ("refresh_token", json!({"identitytoken": tokens.identity_token("alice")})),
+        (
+            "refresh_token",
+            json!({"identitytoken": tokens.identity_token("alice")}),
+        ),
         ("", json!({"registrytoken": tokens.token("team/app", &["pull"])?})),
     ];
     for (flow, auth) in accepted {
@@ -22,9 +25,18 @@ async fn the_engine_pulls_with_a_password_an_identity_token_and_a_registry_token
         assert_eq!(engine.pull(&image, Some(&auth)).await?, Ok(()), "{flow}");
         assert!(engine.has(&image).await?);
         engine.remove(&image).await?;
-        let flows: Vec<_> = tokens.requests().split_off(before).into_iter().map(|request| request.flow).collect();
+        let flows: Vec<_> = tokens
+            .requests()
+            .split_off(before)
+            .into_iter()
+            .map(|request| request.flow)
+            .collect();
         assert!(flows.iter().all(|seen| seen == flow), "{flows:?}");
-        assert_eq!(flows.is_empty(), flow.is_empty(), "a registry token goes to the registry as it is");
+        assert_eq!(
+            flows.is_empty(),
+            flow.is_empty(),
+            "a registry token goes to the registry as it is"
+        );
     }
     Ok(())
 }
