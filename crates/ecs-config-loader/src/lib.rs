@@ -41,6 +41,7 @@ mod assemble;
 mod auth_setting;
 mod config;
 mod decryptor;
+mod docker_config;
 mod duration;
 mod engine_auth;
 mod env_file;
@@ -58,6 +59,7 @@ mod watch;
 
 pub use config::{Config, DockerConfigUse};
 pub use decryptor::{DecryptFuture, Decryptor, ENGINE_AUTH_ENCRYPTION_CONTEXT, EncryptedAuthData};
+pub use docker_config::{DockerConfig, StoredCredential, StoredCredentials};
 pub use duration::{DurationError, parse_go_duration};
 pub use engine_auth::{AuthType, AuthTypeError, EngineAuth};
 pub use environment::Environment;
