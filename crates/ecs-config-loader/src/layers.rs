@@ -26,6 +26,17 @@ pub(crate) struct FileText {
     pub(crate) readable_by_others: bool,
 }
 
+impl FileText {
+    /// A text that was handed in.
+    pub(crate) fn given(name: &Path, content: &Zeroizing<Vec<u8>>) -> Self {
+        Self {
+            path: name.to_owned(),
+            content: content.clone(),
+            readable_by_others: false,
+        }
+    }
+}
+
 /// A value as it was written.
 pub(crate) enum Written<'a> {
     /// Text: from a variable or a line.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ecs_registry_auth::Origin;
+use zeroize::Zeroizing;
 
 use crate::assemble::{Outcome, assemble};
 use crate::file;
@@ -56,6 +57,8 @@ enum Choice {
     Default,
     /// This one, which must exist.
     Explicit(PathBuf),
+    /// This text, under the name of a file.
+    Text(PathBuf, Zeroizing<Vec<u8>>),
     None,
 }
 
@@ -63,7 +66,7 @@ impl fmt::Debug for Choice {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => formatter.write_str("default"),
-            Self::Explicit(path) => fmt::Debug::fmt(path, formatter),
+            Self::Explicit(path) | Self::Text(path, _) => fmt::Debug::fmt(path, formatter),
             Self::None => formatter.write_str("none"),
         }
     }
@@ -94,6 +97,20 @@ impl Loader {
     #[must_use]
     pub fn json_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.json_file = Choice::Explicit(path.into());
+        self
+    }
+
+    /// Takes this text for an env-file; `name` is the file that places refer to.
+    #[must_use]
+    pub fn env_file_text(mut self, name: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
+        self.env_file = Choice::Text(name.into(), Zeroizing::new(content.into()));
+        self
+    }
+
+    /// Takes this text for the JSON file; `name` is the file that places refer to.
+    #[must_use]
+    pub fn json_file_text(mut self, name: impl Into<PathBuf>, content: impl Into<Vec<u8>>) -> Self {
+        self.json_file = Choice::Text(name.into(), Zeroizing::new(content.into()));
         self
     }
 
@@ -172,6 +189,7 @@ impl Loader {
         let env_file = match &self.env_file {
             Choice::Default => file::read_optional(Path::new(DEFAULT_ENV_FILE)).await,
             Choice::Explicit(path) => file::read(path, None).await.map(Some),
+            Choice::Text(name, content) => Ok(Some(FileText::given(name, content))),
             Choice::None => Ok(None),
         }
         .unwrap_or_else(|finding| {
@@ -197,8 +215,10 @@ impl Loader {
     }
 
     async fn read_json_file(&self, env_file: Option<&FileText>) -> Result<Option<FileText>, Finding> {
-        if let Choice::Explicit(path) = &self.json_file {
-            return file::read(path, None).await.map(Some);
+        match &self.json_file {
+            Choice::Explicit(path) => return file::read(path, None).await.map(Some),
+            Choice::Text(name, content) => return Ok(Some(FileText::given(name, content))),
+            Choice::Default | Choice::None => {}
         }
         let named = match self
             .environment

@@ -7,6 +7,12 @@
 
 mod checking;
 mod conformance;
+mod docker_config;
 mod encrypted;
+mod fuzz_body;
+#[cfg(unix)]
+mod helpers;
+mod limits;
 mod loading;
+mod properties;
 mod watching;
