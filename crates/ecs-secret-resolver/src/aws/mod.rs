@@ -10,4 +10,5 @@ pub(crate) mod statement;
 mod trust;
 
 pub use context::AwsContext;
+pub(crate) use context::with_scheme;
 pub use options::AwsOptions;

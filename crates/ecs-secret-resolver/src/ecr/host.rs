@@ -128,7 +128,11 @@ impl EcrRegistry {
 /// For a sentence such as "Amazon ECR registry 111111111111 in eu-west-1".
 impl fmt::Display for EcrRegistry {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "Amazon ECR registry {} in {}", self.account, self.region)
+        write!(
+            formatter,
+            "Amazon ECR registry {} in {}",
+            self.account, self.region
+        )
     }
 }
 
@@ -168,19 +172,97 @@ mod tests {
         const FIPS: bool = true;
         const DUAL: bool = true;
         for (host, region, partition, fips, dual_stack) in [
-            ("dkr.ecr.eu-west-1.amazonaws.com", "eu-west-1", Partition::Aws, !FIPS, !DUAL),
-            ("dkr.ecr-fips.us-east-1.amazonaws.com", "us-east-1", Partition::Aws, FIPS, !DUAL),
-            ("dkr-ecr.us-west-2.on.aws", "us-west-2", Partition::Aws, !FIPS, DUAL),
-            ("dkr-ecr-fips.us-west-2.on.aws", "us-west-2", Partition::Aws, FIPS, DUAL),
-            ("dkr.ecr.us-gov-west-1.amazonaws.com", "us-gov-west-1", Partition::UsGov, !FIPS, !DUAL),
-            ("dkr-ecr-fips.us-gov-east-1.on.aws", "us-gov-east-1", Partition::UsGov, FIPS, DUAL),
-            ("dkr.ecr.cn-north-1.amazonaws.com.cn", "cn-north-1", Partition::China, !FIPS, !DUAL),
-            ("dkr-ecr.cn-north-1.on.amazonwebservices.com.cn", "cn-north-1", Partition::China, !FIPS, DUAL),
-            ("dkr.ecr.us-iso-east-1.c2s.ic.gov", "us-iso-east-1", Partition::Iso, !FIPS, !DUAL),
-            ("dkr.ecr-fips.us-isob-east-1.sc2s.sgov.gov", "us-isob-east-1", Partition::IsoB, FIPS, !DUAL),
-            ("dkr.ecr.eu-isoe-west-1.cloud.adc-e.uk", "eu-isoe-west-1", Partition::IsoE, !FIPS, !DUAL),
-            ("dkr.ecr.us-isof-south-1.csp.hci.ic.gov", "us-isof-south-1", Partition::IsoF, !FIPS, !DUAL),
-            ("dkr.ecr.eusc-de-east-1.amazonaws.eu", "eusc-de-east-1", Partition::EuSovereign, !FIPS, !DUAL),
+            (
+                "dkr.ecr.eu-west-1.amazonaws.com",
+                "eu-west-1",
+                Partition::Aws,
+                !FIPS,
+                !DUAL,
+            ),
+            (
+                "dkr.ecr-fips.us-east-1.amazonaws.com",
+                "us-east-1",
+                Partition::Aws,
+                FIPS,
+                !DUAL,
+            ),
+            (
+                "dkr-ecr.us-west-2.on.aws",
+                "us-west-2",
+                Partition::Aws,
+                !FIPS,
+                DUAL,
+            ),
+            (
+                "dkr-ecr-fips.us-west-2.on.aws",
+                "us-west-2",
+                Partition::Aws,
+                FIPS,
+                DUAL,
+            ),
+            (
+                "dkr.ecr.us-gov-west-1.amazonaws.com",
+                "us-gov-west-1",
+                Partition::UsGov,
+                !FIPS,
+                !DUAL,
+            ),
+            (
+                "dkr-ecr-fips.us-gov-east-1.on.aws",
+                "us-gov-east-1",
+                Partition::UsGov,
+                FIPS,
+                DUAL,
+            ),
+            (
+                "dkr.ecr.cn-north-1.amazonaws.com.cn",
+                "cn-north-1",
+                Partition::China,
+                !FIPS,
+                !DUAL,
+            ),
+            (
+                "dkr-ecr.cn-north-1.on.amazonwebservices.com.cn",
+                "cn-north-1",
+                Partition::China,
+                !FIPS,
+                DUAL,
+            ),
+            (
+                "dkr.ecr.us-iso-east-1.c2s.ic.gov",
+                "us-iso-east-1",
+                Partition::Iso,
+                !FIPS,
+                !DUAL,
+            ),
+            (
+                "dkr.ecr-fips.us-isob-east-1.sc2s.sgov.gov",
+                "us-isob-east-1",
+                Partition::IsoB,
+                FIPS,
+                !DUAL,
+            ),
+            (
+                "dkr.ecr.eu-isoe-west-1.cloud.adc-e.uk",
+                "eu-isoe-west-1",
+                Partition::IsoE,
+                !FIPS,
+                !DUAL,
+            ),
+            (
+                "dkr.ecr.us-isof-south-1.csp.hci.ic.gov",
+                "us-isof-south-1",
+                Partition::IsoF,
+                !FIPS,
+                !DUAL,
+            ),
+            (
+                "dkr.ecr.eusc-de-east-1.amazonaws.eu",
+                "eusc-de-east-1",
+                Partition::EuSovereign,
+                !FIPS,
+                !DUAL,
+            ),
         ] {
             let host = format!("111111111111.{host}");
             let registry = read(&host).unwrap_or_else(|| panic!("{host}"));

@@ -58,7 +58,11 @@ mod tests {
             ("quayside/app", false),
             ("team/quay/app", false),
         ] {
-            assert_eq!(pull_through_cache_hint(repository).is_some(), hinted, "{repository}");
+            assert_eq!(
+                pull_through_cache_hint(repository).is_some(),
+                hinted,
+                "{repository}"
+            );
         }
     }
 }

@@ -153,16 +153,27 @@ mod tests {
         assert_eq!(read(false, Some(&role())).unwrap().identity, Identity::caller());
         let error = read(true, None).unwrap_err();
         assert_eq!(error.name(), ErrorName::CannotPullContainerAuth);
-        assert!(error.message().contains("registry 111111111111 in eu-west-1"), "{error}");
+        assert!(
+            error.message().contains("registry 111111111111 in eu-west-1"),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_payload_that_names_no_registry_is_refused() {
-        for (id, region) in [("1111", "eu-west-1"), ("111111111111", "EU"), ("111111111111", ""), ("", "eu-west-1")] {
+        for (id, region) in [
+            ("1111", "eu-west-1"),
+            ("111111111111", "EU"),
+            ("111111111111", ""),
+            ("", "eu-west-1"),
+        ] {
             let error = EcrRequest::from_payload(id, region, false, None, &Identity::caller()).unwrap_err();
             assert_eq!(error.name(), ErrorName::CannotPullEcrContainer);
             assert_eq!(error.class(), ErrorClass::Configuration);
-            assert!(error.message().contains(&format!("{id:?} in region {region:?}")), "{error}");
+            assert!(
+                error.message().contains(&format!("{id:?} in region {region:?}")),
+                "{error}"
+            );
         }
     }
 

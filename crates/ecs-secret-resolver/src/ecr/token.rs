@@ -133,7 +133,10 @@ mod tests {
             assert_eq!(token.expires_at, now + LIFE);
             early.push(token.expires_at.duration_since(token.refresh_at).unwrap());
         }
-        assert!(early.iter().all(|early| (EARLY..=2 * EARLY).contains(early)), "{early:?}");
+        assert!(
+            early.iter().all(|early| (EARLY..=2 * EARLY).contains(early)),
+            "{early:?}"
+        );
         early.sort();
         early.dedup();
         assert!(early.len() > 1, "each token draws its own jitter");

@@ -162,17 +162,23 @@ mod tests {
     fn a_whole_document_is_read_back_as_it_was_written() {
         let document = PolicyDocument::new(vec![
             Statement::allow("One", ["a:B", "a:C"])
-                .of(Principal::Aws(vec!["arn:aws:iam::111111111111:role/r".to_owned()]))
+                .of(Principal::Aws(vec![
+                    "arn:aws:iam::111111111111:role/r".to_owned(),
+                ]))
                 .on(["arn:aws:a:::x", "arn:aws:a:::y"])
                 .when("StringEquals", "k:One", ["1"])
                 .when("StringEquals", "k:Two", ["2", "3"])
                 .when("StringLike", "k:Three", ["4*"]),
-            Statement::allow("Two", ["sts:AssumeRole"]).of(Principal::Service(vec!["x.amazonaws.com".to_owned()])),
+            Statement::allow("Two", ["sts:AssumeRole"])
+                .of(Principal::Service(vec!["x.amazonaws.com".to_owned()])),
         ]);
         let text = document.to_string();
         assert_eq!(serde_json::from_str::<PolicyDocument>(&text).unwrap(), document);
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(json["Statement"][0]["Principal"]["AWS"][0], "arn:aws:iam::111111111111:role/r");
+        assert_eq!(
+            json["Statement"][0]["Principal"]["AWS"][0],
+            "arn:aws:iam::111111111111:role/r"
+        );
         assert_eq!(json["Statement"][0]["Condition"]["StringEquals"]["k:Two"][1], "3");
         assert!(json["Statement"][1].get("Resource").is_none());
         assert!(json["Statement"][1].get("Condition").is_none());

@@ -25,8 +25,14 @@ pub struct PolicyInput {
 
 #[derive(Clone, Debug)]
 pub(super) enum Need {
-    Secret { id: String, key: SecretKey },
-    Image { image: ImageReference, ecr_public_token: bool },
+    Secret {
+        id: String,
+        key: SecretKey,
+    },
+    Image {
+        image: ImageReference,
+        ecr_public_token: bool,
+    },
 }
 
 impl PolicyInput {

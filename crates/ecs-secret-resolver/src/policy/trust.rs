@@ -49,7 +49,10 @@ mod tests {
 
     #[test]
     fn callers_have_to_give_the_external_id() {
-        let callers = ["arn:aws:iam::111111111111:user/b", "arn:aws:iam::111111111111:user/a"];
+        let callers = [
+            "arn:aws:iam::111111111111:user/b",
+            "arn:aws:iam::111111111111:user/a",
+        ];
         let document = serde_json::to_value(trust_policy(&callers, Some("local"))).unwrap();
         assert_eq!(
             document["Statement"][1],
