@@ -28,7 +28,7 @@ pub(super) fn of_host<'a>(registry: &Registry, host: &'a str) -> &'a str {
 ///
 /// Rules: `ConvertToHostname` in <https://github.com/docker/cli/blob/master/cli/config/credentials/file_store.go>,
 /// <https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md>.
-pub(super) fn key(written: &str) -> RegistryKey {
+pub(crate) fn key(written: &str) -> RegistryKey {
     let mut key = RegistryKey::parse(written);
     if let Some(host) = url_host(written)
         && !key.registry.is_docker_hub()
@@ -49,7 +49,7 @@ pub(super) fn is_docker_login_token(written: &str) -> bool {
 }
 
 /// Host and port of a key, without scheme and path.
-pub(super) fn host(written: &str) -> &str {
+pub(crate) fn host(written: &str) -> &str {
     url_host(written).unwrap_or_else(|| before_slash(written))
 }
 

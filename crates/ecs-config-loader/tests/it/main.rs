@@ -12,6 +12,7 @@ mod encrypted;
 mod fuzz_body;
 #[cfg(unix)]
 mod helpers;
+mod importing;
 mod limits;
 mod loading;
 mod properties;
