@@ -20,14 +20,20 @@ use crate::engine::{
 
 mod api_version;
 mod auth_header;
+mod choice;
+mod context;
 mod error;
 mod frames;
 mod host;
+mod ssh;
+mod tls;
 mod unreachable;
 mod uri;
 
 use api_version::ApiVersion;
+pub use choice::HostChoice;
 pub use host::{DockerHost, DockerHostError};
+pub use tls::TlsOptions;
 
 /// How to connect to an engine.
 #[derive(Clone, Debug)]

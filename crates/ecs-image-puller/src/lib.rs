@@ -56,7 +56,7 @@ mod settings;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use docker::{ConnectOptions, DockerEngine, DockerHost, DockerHostError};
+pub use docker::{ConnectOptions, DockerEngine, DockerHost, DockerHostError, HostChoice, TlsOptions};
 pub use engine::{
     Distribution, Engine, EngineError, EngineErrorKind, EngineFuture, EngineVersion, ImageDetails, PullFrame,
     PullOrder, PullStream,

@@ -1,4 +1,4 @@
-//! A scripted engine (feature `testing`).
+//! A scripted engine, and a [proxy](fault_proxy) that makes a real registry fail (feature `testing`).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,6 +12,8 @@ use crate::engine::{
     Distribution, Engine, EngineError, EngineErrorKind, EngineFuture, EngineVersion, ImageDetails, PullFrame,
     PullOrder, PullStream,
 };
+
+pub mod fault_proxy;
 
 /// An engine and the registries behind it, as a map: images by their reference, and what goes wrong next.
 ///

@@ -5,9 +5,16 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use bollard::Docker;
+use ecs_registry_auth::{Diagnosis, ErrorClass, ErrorName, Stage};
 use thiserror::Error;
 
+use super::ssh::SshTarget;
+use super::tls::TlsOptions;
 use crate::engine::{EngineError, EngineErrorKind};
+
+/// What the docker command fills in.
+const PLAIN_PORT: u16 = 2375;
+const TLS_PORT: u16 = 2376;
 
 /// The address of an engine, as `DOCKER_HOST` and `docker --host` take it.
 ///
@@ -16,6 +23,10 @@ use crate::engine::{EngineError, EngineErrorKind};
 /// | (nothing) | `unix:///var/run/docker.sock` |
 /// | `unix:///run/user/1000/podman/podman.sock` | a socket |
 /// | `tcp://engine.example.com:2375`, `http://…` | TCP without encryption; the port may be left out |
+/// | `https://engine.example.com:2376`, or `tcp://…` and [`with_tls`](Self::with_tls) | TLS |
+/// | `ssh://user@engine.example.com:22` | `docker system dial-stdio` on that machine, through the `ssh` command |
+///
+/// [`HostChoice`](crate::HostChoice) weighs addresses, contexts and variables against each other.
 ///
 /// Rule: <https://docs.docker.com/reference/cli/docker/#host>.
 ///
@@ -33,7 +44,10 @@ pub struct DockerHost(Address);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Address {
     Unix(PathBuf),
-    Tcp(String),
+    /// Host, and the port where one was written.
+    Tcp(String, Option<u16>),
+    Tls(String, Option<u16>, TlsOptions),
+    Ssh(SshTarget),
 }
 
 impl Default for DockerHost {
@@ -63,8 +77,14 @@ impl DockerHost {
                 written,
                 "the path of a socket begins with /",
             )),
-            "tcp" | "http" => authority(rest, "2375")
-                .map(|authority| Self(Address::Tcp(authority)))
+            "tcp" | "http" => authority(rest)
+                .map(|(host, port)| Self(Address::Tcp(host, port)))
+                .map_err(|reason| DockerHostError::new(written, reason)),
+            "https" => authority(rest)
+                .map(|(host, port)| Self(Address::Tls(host, port, TlsOptions::new())))
+                .map_err(|reason| DockerHostError::new(written, reason)),
+            "ssh" => SshTarget::parse(rest)
+                .map(|target| Self(Address::Ssh(target)))
                 .map_err(|reason| DockerHostError::new(written, reason)),
             "npipe" => Err(DockerHostError::new(written, "named pipes exist on Windows only")),
             "fd" => Err(DockerHostError::new(
@@ -78,12 +98,22 @@ impl DockerHost {
         }
     }
 
+    /// The same behind TLS, where it is an address of TCP; a socket and SSH stay as they are, as with the docker
+    /// command. A port that was left out is 2376 then.
+    #[must_use]
+    pub fn with_tls(self, options: TlsOptions) -> Self {
+        match self.0 {
+            Address::Tcp(host, port) | Address::Tls(host, port, _) => Self(Address::Tls(host, port, options)),
+            other => Self(other),
+        }
+    }
+
     /// Path of the socket, if it is one.
     #[must_use]
     pub fn socket(&self) -> Option<&Path> {
         match &self.0 {
             Address::Unix(path) => Some(path),
-            Address::Tcp(_) => None,
+            Address::Tcp(..) | Address::Tls(..) | Address::Ssh(_) => None,
         }
     }
 
@@ -100,16 +130,21 @@ impl DockerHost {
                     ));
                 }
             },
-            Address::Tcp(authority) => {
-                Docker::connect_with_http(authority, NO_LIMIT, bollard::API_DEFAULT_VERSION)
+            Address::Tcp(host, port) => {
+                let authority = format!("{host}:{}", port.unwrap_or(PLAIN_PORT));
+                Docker::connect_with_http(&authority, NO_LIMIT, bollard::API_DEFAULT_VERSION)
             }
+            Address::Tls(host, port, options) => {
+                return options.client(&format!("{host}:{}", port.unwrap_or(TLS_PORT)), NO_LIMIT);
+            }
+            Address::Ssh(target) => return target.client(NO_LIMIT),
         };
         client.map_err(super::error::translate)
     }
 }
 
 /// Host and port without path.
-fn authority(rest: &str, port: &str) -> Result<String, &'static str> {
+fn authority(rest: &str) -> Result<(String, Option<u16>), &'static str> {
     let authority = rest.strip_suffix('/').unwrap_or(rest);
     if authority.contains(['/', '?', '#']) {
         return Err("a path after the port is not supported");
@@ -119,27 +154,28 @@ fn authority(rest: &str, port: &str) -> Result<String, &'static str> {
     }
     // The port is what follows the last colon outside the brackets of an IPv6 address.
     let host_end = authority.rfind(']').map_or(0, |bracket| bracket + 1);
-    match authority[host_end..].rsplit_once(':') {
-        Some((host, written)) if written.parse::<u16>().is_ok() => {
-            let host_len = host_end + host.len();
-            let host = if host_len == 0 {
-                "127.0.0.1"
-            } else {
-                &authority[..host_len]
-            };
-            Ok(format!("{host}:{written}"))
+    let (host, port) = match authority[host_end..].rsplit_once(':') {
+        None => (authority, None),
+        Some((host, port)) => {
+            let port = port.parse().map_err(|_| "its port is not a number up to 65535")?;
+            (&authority[..host_end + host.len()], Some(port))
         }
-        Some(_) => Err("its port is not a number up to 65535"),
-        None if authority.is_empty() => Ok(format!("127.0.0.1:{port}")),
-        None => Ok(format!("{authority}:{port}")),
+    };
+    let valid = |character: char| character.is_ascii_alphanumeric() || matches!(character, '.' | '-' | '_');
+    if host_end == 0 && !host.chars().all(valid) {
+        return Err("its host is not a name or an address (IPv6 stands in brackets)");
     }
+    let host = if host.is_empty() { "127.0.0.1" } else { host };
+    Ok((host.to_owned(), port))
 }
 
 impl fmt::Display for DockerHost {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Address::Unix(path) => write!(formatter, "unix://{}", path.display()),
-            Address::Tcp(authority) => write!(formatter, "tcp://{authority}"),
+            Address::Tcp(host, port) => write!(formatter, "tcp://{host}:{}", port.unwrap_or(PLAIN_PORT)),
+            Address::Tls(host, port, _) => write!(formatter, "https://{host}:{}", port.unwrap_or(TLS_PORT)),
+            Address::Ssh(target) => write!(formatter, "ssh://{target}"),
         }
     }
 }
@@ -152,23 +188,51 @@ impl FromStr for DockerHost {
     }
 }
 
-/// A text that is not the address of an engine.
+/// A text that is not the address of an engine, or a context that does not lead to one.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("engine address {written:?}: {reason}")]
+#[error("{place}: {reason}")]
 pub struct DockerHostError {
-    written: String,
-    reason: &'static str,
+    place: String,
+    reason: String,
 }
 
 impl DockerHostError {
-    fn new(written: &str, reason: &'static str) -> Self {
+    fn new(written: &str, reason: &str) -> Self {
+        // A user name or password has no business there, but people write them.
+        let written: String = written.chars().take(200).collect();
         Self {
-            // A user name or password has no business there, but people write them.
-            written: ecs_registry_auth::Redactor::new()
-                .redact(&written.chars().take(200).collect::<String>())
-                .into_owned(),
-            reason,
+            place: format!(
+                "engine address {:?}",
+                ecs_registry_auth::Redactor::new().redact(&written)
+            ),
+            reason: reason.to_owned(),
         }
+    }
+
+    pub(super) fn context(name: &str, reason: &str) -> Self {
+        Self {
+            place: format!("docker context {:?}", name.chars().take(200).collect::<String>()),
+            reason: reason.to_owned(),
+        }
+    }
+
+    pub(super) fn file(path: &Path, reason: &str) -> Self {
+        Self {
+            place: path.display().to_string(),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+/// As an error of the configuration.
+impl From<DockerHostError> for Diagnosis {
+    fn from(error: DockerHostError) -> Self {
+        Self::new(
+            ErrorName::CannotGetDockerclient,
+            ErrorClass::Configuration,
+            Stage::Manifest,
+            error.to_string(),
+        )
     }
 }
 
@@ -190,6 +254,12 @@ mod tests {
             ("tcp://[::1]:2375/", "tcp://[::1]:2375"),
             ("tcp://[::1]", "tcp://[::1]:2375"),
             ("http://engine.example.com:80", "tcp://engine.example.com:80"),
+            ("https://engine.example.com", "https://engine.example.com:2376"),
+            ("ssh://engine.example.com", "ssh://engine.example.com"),
+            (
+                "ssh://alice@engine.example.com:22",
+                "ssh://alice@engine.example.com:22",
+            ),
         ] {
             assert_eq!(
                 DockerHost::parse(written).unwrap().to_string(),
@@ -209,6 +279,12 @@ mod tests {
             ("tcp://h:99999", "port"),
             ("tcp://h:1/path", "path"),
             ("ftp://h", "none of"),
+            ("tcp://::1", "IPv6"),
+            ("tcp://h h", "host"),
+            ("ssh://", "host"),
+            ("ssh://-oProxyCommand=x", "host"),
+            ("ssh://alice:secret@h", "password"),
+            ("ssh://h/path", "path"),
         ] {
             let error = DockerHost::parse(written).unwrap_err().to_string();
             assert!(error.contains(reason), "{error}");
