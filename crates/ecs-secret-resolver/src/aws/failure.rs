@@ -163,7 +163,8 @@ impl AwsFailure {
     }
 
     fn from_sources(action: &'static str, error: &(dyn Error + 'static), now: SystemTime) -> Self {
-        if let Some(nested) = sources(error).find_map(|source| Self::recognise(source, now)) {
+        // The first is the error itself, which would be read again without end.
+        if let Some(nested) = sources(error).skip(1).find_map(|source| Self::recognise(source, now)) {
             return nested;
         }
         if let Some(unreachable) = sources(error).find_map(|source| source.downcast_ref::<Unreachable>()) {
