@@ -1,7 +1,7 @@
 //! The registry refuses whom it should, and its log tells who asked.
 
 use anyhow::Result;
-use integration::{Access, Engine, Image, Login, Registry};
+use integration::{Access, Engine, Image, Login, Registry, RegistryRequest};
 use serde_json::json;
 
 #[tokio::test]
@@ -27,7 +27,7 @@ async fn a_changed_password_holds_at_once_and_the_log_tells_how_it_went() -> Res
     let requests = registry.requests().split_off(pushed);
     let mut manifest_logins: Vec<_> = requests
         .into_iter()
-        .filter(|request| request.is_for_manifest())
+        .filter(RegistryRequest::is_for_manifest)
         .map(|request| request.login)
         .collect();
     manifest_logins.dedup();
