@@ -50,10 +50,11 @@ pub(crate) fn is_known(name: &str) -> bool {
 
 /// Whether the name belongs to the settings of this project and is none of them: `Some` with the likely one meant.
 pub(crate) fn mistaken(name: &str) -> Option<Option<&'static str>> {
-    let upper = name.trim().to_ascii_uppercase();
-    if is_known(name) || (is_known(&upper) && name.trim() != upper && !upper.starts_with("ECS_")) {
+    // A known name with a space at its end is told apart elsewhere.
+    if is_known(name.trim()) {
         return None;
     }
+    let upper = name.trim().to_ascii_uppercase();
     if !["ECS_ENGINE_AUTH", "ECS_ENGINEAUTH", "ECS_IMAGE_PULL_"]
         .iter()
         .any(|prefix| upper.starts_with(prefix))
@@ -97,6 +98,7 @@ mod tests {
             "ECS_CLUSTER",
             "PATH",
             "aws_region",
+            "ECS_ENGINE_AUTH_TYPE ",
             "ECS_IMAGE_CLEANUP_INTERVAL",
             "ECS_IMAGE_MINIMUM_CLEANUP_AGE",
         ] {

@@ -97,7 +97,9 @@ impl EngineAuth {
         Self::from_entries(Vec::new(), Strictness::Lenient)
     }
 
-    /// Reads auth data that stands at `place`, and says what is wrong with single entries.
+    /// Reads auth data that stands at `place`, and says what is wrong with single entries: each of them is a warning,
+    /// also when strict, which here only keeps every key to its path. [`Loader::strict`](crate::Loader::strict)
+    /// makes errors of them.
     ///
     /// # Errors
     ///
