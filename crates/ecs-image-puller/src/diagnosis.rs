@@ -14,6 +14,8 @@ use crate::engine::{EngineError, EngineErrorKind};
 
 mod cause;
 mod retry_after;
+#[cfg(test)]
+mod tests;
 mod words;
 
 pub(crate) use cause::Cause;
