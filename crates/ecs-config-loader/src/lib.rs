@@ -60,7 +60,7 @@ mod watch;
 
 pub use config::{Config, DockerConfigUse};
 pub use decryptor::{DecryptFuture, Decryptor, ENGINE_AUTH_ENCRYPTION_CONTEXT, EncryptedAuthData};
-pub use docker_config::{DockerConfig, StoredCredential, StoredCredentials};
+pub use docker_config::{DockerConfig, StoredCredential, StoredCredentials, WatchedDockerConfig};
 pub use duration::{DurationError, parse_go_duration};
 pub use engine_auth::{AuthType, AuthTypeError, EngineAuth};
 pub use environment::Environment;

@@ -189,12 +189,15 @@ fn helper_use(raw: &RawValue) -> HelperUse {
 
 impl Helper {
     fn finding(&self) -> Option<Finding> {
-        let HelperUse::Broken(problem) = &self.run else {
-            return None;
-        };
+        let warn =
+            |problem: &str| Finding::warning(self.origin.clone(), format!("{}: {problem}", self.field()));
+        if let HelperUse::Broken(problem) = &self.run {
+            return Some(warn(problem).with_next_step(HELPER_NAME_STEP));
+        }
+        let reason = self.key.as_ref()?.never_matches()?;
         Some(
-            Finding::warning(self.origin.clone(), format!("{}: {problem}", self.field()))
-                .with_next_step(HELPER_NAME_STEP),
+            warn(&format!("it can never match an image: {reason}"))
+                .with_next_step("write the host as it stands in the image, with its port if it has one"),
         )
     }
 }

@@ -14,11 +14,13 @@ mod helper;
 mod layer;
 pub(crate) mod server;
 mod stored;
+mod watched;
 
 use document::Source;
 use helper::HelperRunner;
 use layer::Layer;
 pub use stored::{StoredCredential, StoredCredentials};
+pub use watched::WatchedDockerConfig;
 
 /// A configuration as JSON in a variable, which goes before the file.
 pub(crate) const DOCKER_AUTH_CONFIG: &str = "DOCKER_AUTH_CONFIG";

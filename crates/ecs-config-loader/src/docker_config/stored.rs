@@ -55,6 +55,7 @@ impl DockerConfig {
             runner: &self.runner,
             found: StoredCredentials::default(),
             seen: HashSet::new(),
+            given_up: HashSet::new(),
         };
         for layer in self.layers.iter() {
             stored.layer(layer).await;
@@ -68,6 +69,8 @@ struct Collector<'a> {
     found: StoredCredentials,
     /// Keys that an earlier document or a registry's own helper has spoken for, as a host with its path.
     seen: HashSet<String>,
+    /// Helpers that are missing or hang: each server would wait for them again.
+    given_up: HashSet<HelperName>,
 }
 
 impl Collector<'_> {
@@ -154,13 +157,20 @@ impl Collector<'_> {
                     .into_iter()
                     .filter(|server| !server::is_docker_login_token(server)),
             ),
-            Err(error) => self.refused(store, &error),
+            Err(error) => self.refused(store, name, &error),
         }
         servers
     }
 
     async fn ask(&mut self, helper: &Helper, name: &HelperName, key: &str, server: &str, listed: bool) {
         if self.seen.contains(&place(&server::key(key))) {
+            return;
+        }
+        if self.given_up.contains(name) {
+            self.found.findings.push(Finding::warning(
+                helper.origin.clone(),
+                format!("registry {key:?}: {name} is not asked, because it could not answer before"),
+            ));
             return;
         }
         match self.runner.get(name, server).await {
@@ -172,7 +182,7 @@ impl Collector<'_> {
                 )
                 .with_next_step(format!("run `docker login {}`", server::host(key))),
             ),
-            Err(error) => self.refused(helper, &error),
+            Err(error) => self.refused(helper, name, &error),
         }
         // A registry's own helper speaks for it even when it has nothing.
         if !listed {
@@ -180,7 +190,10 @@ impl Collector<'_> {
         }
     }
 
-    fn refused(&mut self, helper: &Helper, error: &HelperError) {
+    fn refused(&mut self, helper: &Helper, name: &HelperName, error: &HelperError) {
+        if error.concerns_all_servers() {
+            self.given_up.insert(name.clone());
+        }
         self.found.findings.push(
             Finding::warning(helper.origin.clone(), error.to_string()).with_next_step(error.next_step()),
         );

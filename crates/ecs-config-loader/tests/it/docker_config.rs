@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use ecs_config_loader::{DockerConfig, DockerConfigUse, Environment};
+use ecs_config_loader::{DockerConfig, DockerConfigUse, Environment, WatchedDockerConfig};
 use ecs_registry_auth::{CredentialSource, ErrorClass, ImageReference, Keychain, Origin, RegistryCredential};
 
 use crate::helpers;
@@ -425,4 +425,116 @@ async fn an_unreadable_file_is_an_error_of_the_configuration() {
         diagnosis.message().starts_with("/dev/null: it cannot be read"),
         "{diagnosis}"
     );
+}
+
+#[test]
+fn a_helper_for_hosts_that_do_not_exist_is_found() {
+    let config =
+        parse(r#"{"credHelpers": {"*.dkr.ecr.eu-west-1.amazonaws.com": "ecr-login", "ghcr.io": "pass"}}"#);
+    let findings: Vec<String> = config.findings().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        findings,
+        [
+            "config.json: credHelpers key \"*.dkr.ecr.eu-west-1.amazonaws.com\": it can never match an image: \
+          \"*.dkr.ecr.eu-west-1.amazonaws.com\" is not the host of a registry"
+        ]
+    );
+}
+
+async fn user(keychain: &WatchedDockerConfig) -> Option<String> {
+    let resolved = keychain.resolve(&image("ghcr.io/app")).await.unwrap()?;
+    resolved.credential.username.clone()
+}
+
+#[tokio::test]
+async fn a_new_login_is_used_by_the_next_pull_and_a_broken_file_is_not() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.json");
+    let environment = Environment::from_iter([("DOCKER_CONFIG", directory.path())]);
+    let keychain = WatchedDockerConfig::load(&DockerConfigUse::Standard, &environment)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(user(&keychain).await, None, "there is no file yet");
+
+    let login =
+        |user: &str| format!(r#"{{"auths": {{"ghcr.io": {{"username": "{user}", "password": "pw"}}}}}}"#);
+    std::fs::write(&path, login("alice")).unwrap();
+    assert_eq!(user(&keychain).await.as_deref(), Some("alice"));
+    let before = keychain.current();
+
+    std::fs::write(&path, r#"{"auths": "#).unwrap();
+    assert_eq!(user(&keychain).await.as_deref(), Some("alice"));
+    assert!(
+        keychain
+            .problem()
+            .unwrap()
+            .to_string()
+            .contains("it is not valid JSON")
+    );
+
+    std::fs::write(&path, login("bob")).unwrap();
+    assert_eq!(user(&keychain).await.as_deref(), Some("bob"));
+    assert!(keychain.problem().is_none());
+    assert!(keychain.candidates(&image("ghcr.io/app"))[0].chosen);
+    let old = before.resolve(&image("ghcr.io/app")).await.unwrap().unwrap();
+    assert_eq!(
+        old.credential.username.as_deref(),
+        Some("alice"),
+        "what is running goes on with the old one"
+    );
+
+    std::fs::remove_file(&path).unwrap();
+    assert_eq!(user(&keychain).await, None, "after docker logout");
+}
+
+#[tokio::test]
+async fn many_pulls_see_a_new_login_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.json");
+    let login =
+        |user: &str| format!(r#"{{"auths": {{"ghcr.io": {{"username": "{user}", "password": "pw"}}}}}}"#);
+    std::fs::write(&path, login("alice")).unwrap();
+    let keychain = WatchedDockerConfig::load(&DockerConfigUse::Path(path.clone()), &Environment::default())
+        .await
+        .unwrap()
+        .unwrap();
+    std::fs::write(&path, login("bob")).unwrap();
+    let mut pulls = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let keychain = keychain.clone();
+        pulls.spawn(async move { user(&keychain).await });
+    }
+    let started = std::time::Instant::now();
+    while let Some(found) = pulls.join_next().await {
+        assert_eq!(found.unwrap().as_deref(), Some("bob"));
+    }
+    assert!(
+        started.elapsed() < std::time::Duration::from_secs(2),
+        "it is read once and not fifty times"
+    );
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_panics(text in r#"[{}\[\]":,a-z0-9 ./*-]{0,60}|.{0,60}"#) {
+        if let Ok(config) = DockerConfig::parse(&text, &Origin::file("config.json"), &Environment::default()) {
+            let _ = config.candidates(&image("ghcr.io/team/app"));
+        }
+    }
+
+    #[test]
+    fn no_value_of_a_field_panics(
+        auths in r#"\{("[a-z./:*]{0,12}": (\{("auth": "[A-Za-z0-9=]{0,8}")?\}|5|null|"x")(, )?){0,1}\}|5|null"#,
+        helper in r#"[a-z./]{0,5}"#,
+        key in "[a-zA-Z0-9./:*@]{0,16}",
+    ) {
+        let text = format!(r#"{{"auths": {auths}, "credHelpers": {{"{key}": "{helper}"}}, "credsStore": "{helper}"}}"#);
+        if let Ok(config) = DockerConfig::parse(&text, &Origin::file("config.json"), &Environment::default()) {
+            for reference in ["nginx", "ghcr.io/team/app"] {
+                let chosen = config.candidates(&image(reference)).into_iter().filter(|candidate| candidate.chosen).count();
+                proptest::prop_assert!(chosen <= 1, "{} of {}", chosen, text);
+            }
+        }
+    }
 }

@@ -18,7 +18,7 @@ pub(crate) fn environment() -> Environment {
     environment_with([])
 }
 
-fn environment_with<const N: usize>(more: [(&str, &str); N]) -> Environment {
+pub(crate) fn environment_with<const N: usize>(more: [(&str, &str); N]) -> Environment {
     let path = format!("{}:/usr/bin:/bin", directory().display());
     [("PATH", path.as_str())].into_iter().chain(more).collect()
 }

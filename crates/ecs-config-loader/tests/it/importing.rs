@@ -158,6 +158,42 @@ async fn a_store_that_cannot_list_is_asked_for_what_docker_noted() {
     );
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_helper_that_hangs_or_is_missing_is_tried_once() {
+    let text = r#"{
+        "auths": {"a.example.com": {}, "b.example.com": {}},
+        "credHelpers": {"c.example.com": "missing", "d.example.com": "missing"},
+        "credsStore": "hangs"
+    }"#;
+    let log = tempfile::NamedTempFile::new().unwrap();
+    let environment = crate::helpers::environment_with([("HELPER_LOG", log.path().to_str().unwrap())]);
+    let config = DockerConfig::parse(text, &Origin::file("config.json"), &environment)
+        .unwrap()
+        .with_helper_timeout(std::time::Duration::from_millis(300));
+    let stored = config.stored().await;
+    assert_eq!(stored.credentials.len(), 0);
+    let findings: Vec<String> = stored.findings.iter().map(ToString::to_string).collect();
+    let not_asked = |registry: &str, helper: &str| {
+        format!(
+            "config.json: registry {registry:?}: docker-credential-{helper} is not asked, because it could not answer \
+             before"
+        )
+    };
+    assert_eq!(
+        findings,
+        [
+            "config.json: docker-credential-missing has no answer for \"c.example.com\": no such executable in the \
+             directories of PATH"
+                .to_owned(),
+            not_asked("d.example.com", "missing"),
+            "config.json: docker-credential-hangs has no list: it did not answer within 300ms and was ended".to_owned(),
+            not_asked("a.example.com", "hangs"),
+            not_asked("b.example.com", "hangs"),
+        ]
+    );
+}
+
 #[tokio::test]
 async fn keys_become_what_the_agent_matches() {
     let entry = |key: &str| format!(r#""{key}": {{"auth": "YTpi"}}"#);

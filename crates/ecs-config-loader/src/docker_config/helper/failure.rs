@@ -158,6 +158,14 @@ impl HelperError {
         }
     }
 
+    /// Whether the helper would fail in the same way for every server.
+    pub(crate) fn concerns_all_servers(&self) -> bool {
+        matches!(
+            self.failure,
+            Failure::Missing | Failure::Start(_) | Failure::TimedOut(_)
+        )
+    }
+
     /// For whoever needs the credential. `origin` is where the helper was named.
     pub(crate) fn diagnosis(&self, origin: &Origin) -> Diagnosis {
         Diagnosis::new(

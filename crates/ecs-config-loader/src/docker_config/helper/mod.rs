@@ -34,7 +34,7 @@ const AT_ONCE: usize = 4;
 const NOT_FOUND: &str = "credentials not found in native keychain";
 
 /// What follows `docker-credential-` in the name of a helper's executable.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct HelperName(Arc<str>);
 
 impl HelperName {
