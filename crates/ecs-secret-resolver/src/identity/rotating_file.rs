@@ -7,6 +7,11 @@ use aws_config::provider_config::ProviderConfig;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, future};
 use aws_runtime::env_config::file::{EnvConfigFileKind, EnvConfigFiles};
+use aws_smithy_runtime_api::client::http::{
+    HttpConnector, HttpConnectorFuture, SharedHttpClient, SharedHttpConnector, http_client_fn,
+};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 
 /// The keys of one profile of a shared credentials file, read again whenever they are asked for.
 ///
@@ -55,12 +60,27 @@ impl RotatingFileProvider {
             .build();
         // The provider keeps what it has read: a new one reads again.
         ProfileFileCredentialsProvider::builder()
-            .configure(&ProviderConfig::without_region())
+            .configure(&ProviderConfig::without_region().with_http_client(offline()))
             .profile_files(files)
             .profile_name(&self.profile)
             .build()
             .provide_credentials()
             .await
+    }
+}
+
+/// The SDK's provider wants an HTTP client for profiles that assume roles. This one's keys are in the file itself.
+fn offline() -> SharedHttpClient {
+    http_client_fn(|_, _| SharedHttpConnector::new(Offline))
+}
+
+#[derive(Debug)]
+struct Offline;
+
+impl HttpConnector for Offline {
+    fn call(&self, _: HttpRequest) -> HttpConnectorFuture {
+        let error = "a rotating credentials file holds keys; profiles that assume a role belong elsewhere";
+        HttpConnectorFuture::ready(Err(ConnectorError::user(error.into())))
     }
 }
 

@@ -149,20 +149,20 @@ impl Session {
     }
 
     /// After AWS said that these keys have ended: others, if there is any way to get them.
-    pub(crate) async fn renew(&self, refused_access_key_id: &str) -> Result<Option<()>, AwsFailure> {
+    pub(crate) async fn renew(&self, refused_access_key_id: &str) -> Result<bool, AwsFailure> {
         match &self.source {
-            Source::Ready(_) => Ok(None),
+            Source::Ready(_) => Ok(false),
             Source::Stored { store, id } => stored(store, id, Some(refused_access_key_id), &*self.now)
                 .await
-                .map(|_| Some(())),
+                .map(|_| true),
             Source::Provider(_) => {
                 self.forget(refused_access_key_id).await;
-                Ok(Some(()))
+                Ok(true)
             }
             Source::AssumeRole { source, .. } => {
                 self.forget(refused_access_key_id).await;
                 source.forget_all().await;
-                Ok(Some(()))
+                Ok(true)
             }
         }
     }
