@@ -5,6 +5,7 @@ mod bad_input;
 mod clean_up;
 mod engine;
 mod example;
+mod faults;
 mod no_fallback;
 mod podman;
 mod pull;
