@@ -112,7 +112,7 @@ fn consequence(cause: Cause, message: &str) -> (ErrorName, ErrorClass, Recovery)
         | Cause::CorruptLayer
         | Cause::RegistryFailure => (Name::CannotPullContainer, Class::Other, Recovery::Retry),
         Cause::DiskFull => (Name::CannotPullContainer, Class::Other, Recovery::Final),
-        Cause::OldManifest | Cause::UnreadableManifest => {
+        Cause::OldManifest | Cause::UnreadableManifest | Cause::EngineCannotAsk => {
             (Name::CannotPullImageManifest, Class::Other, Recovery::Final)
         }
         Cause::BadReference => (Name::CannotPullContainer, Class::Configuration, Recovery::Final),

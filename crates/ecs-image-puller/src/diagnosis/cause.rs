@@ -38,6 +38,7 @@ pub(crate) enum Cause {
     BadReference,
     EngineTooNew,
     EngineTooOld,
+    EngineCannotAsk,
     EngineUnreachable,
     EngineInterrupted,
     Unknown,
@@ -163,7 +164,7 @@ impl Cause {
             EngineErrorKind::Unreachable => return Self::EngineUnreachable,
             EngineErrorKind::Interrupted => return Self::EngineInterrupted,
             EngineErrorKind::Malformed => return Self::UnreadableManifest,
-            EngineErrorKind::Unsupported => return Self::EngineTooOld,
+            EngineErrorKind::Unsupported => return Self::EngineCannotAsk,
             EngineErrorKind::Answer(_) | EngineErrorKind::Stream => {}
         }
         let cause = Self::of_text(error.message()).unwrap_or_else(|| match error.status() {

@@ -123,6 +123,10 @@ impl<'a> Words<'a> {
                     self.evidence.place
                 )
             }
+            Cause::EngineCannotAsk => format!(
+                "the engine at {} cannot ask {registry} about {image} without pulling it",
+                self.evidence.place
+            ),
             Cause::EngineUnreachable => format!("no connection to the engine at {}", self.evidence.place),
             Cause::EngineInterrupted => format!(
                 "the engine at {} broke the connection while {image} was in progress",
@@ -197,6 +201,7 @@ impl<'a> Words<'a> {
             Cause::OldManifest => "pull and push the image again with a current tool".to_owned(),
             Cause::BadReference => "correct the image in the task definition".to_owned(),
             Cause::EngineTooNew => "use a newer version of this program".to_owned(),
+            Cause::EngineCannotAsk => "pull the image instead of checking it, or use a Docker Engine".to_owned(),
             Cause::EngineTooOld => "use a newer engine".to_owned(),
             Cause::EngineUnreachable | Cause::EngineInterrupted => {
                 "check that the engine runs and that this user may use it".to_owned()

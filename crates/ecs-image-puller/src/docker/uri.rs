@@ -1,13 +1,19 @@
 //! The addresses of requests.
 
-use std::fmt::Write as _;
-
 use ecs_registry_auth::ImageReference;
 use http::Uri;
 use http::uri::PathAndQuery;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::api_version::ApiVersion;
 use crate::Platform;
+
+/// Everything but what never has a meaning of its own (<https://www.rfc-editor.org/rfc/rfc3986#section-2.3>).
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
 
 /// The same address with the version of the API before its path. The client below sends none, and an engine takes
 /// that as whatever is newest to it.
@@ -31,26 +37,14 @@ pub(super) fn replaced(uri: &Uri, version: ApiVersion, path_and_query: &str) -> 
 /// Rule: <https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Image/operation/ImageCreate>.
 pub(super) fn create_image(image: &ImageReference, version: &str, platform: Option<&Platform>) -> String {
     let mut path = String::from("/images/create?fromImage=");
-    escape(image.familiar_name(), &mut path);
+    path.extend(utf8_percent_encode(image.familiar_name(), RESERVED));
     path.push_str("&tag=");
-    escape(version, &mut path);
+    path.extend(utf8_percent_encode(version, RESERVED));
     if let Some(platform) = platform {
         path.push_str("&platform=");
-        escape(&platform.to_string(), &mut path);
+        path.extend(utf8_percent_encode(&platform.to_string(), RESERVED));
     }
     path
-}
-
-fn escape(text: &str, into: &mut String) {
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
-                into.push(char::from(byte))
-            }
-            // Writing to a string cannot fail.
-            _ => _ = write!(into, "%{byte:02X}"),
-        }
-    }
 }
 
 #[cfg(test)]

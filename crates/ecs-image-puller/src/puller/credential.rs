@@ -4,6 +4,7 @@ use ecs_registry_auth::{
     CredentialKind, Diagnosis, ErrorClass, ErrorName, RegistryCredential, ResolvedCredential, Stage,
 };
 use tokio::time::Instant;
+use zeroize::Zeroizing;
 
 use super::operation::Operation;
 use crate::event::EventKind;
@@ -107,9 +108,17 @@ impl Operation<'_> {
 }
 
 fn is_same(left: &RegistryCredential, right: &RegistryCredential) -> bool {
-    left.username == right.username
-        && left
-            .secrets()
-            .map(|secret| secret.expose())
-            .eq(right.secrets().map(|secret| secret.expose()))
+    let fields = |credential: &RegistryCredential| {
+        [
+            &credential.password,
+            &credential.identity_token,
+            &credential.registry_token,
+        ]
+        .map(|field| {
+            field
+                .as_ref()
+                .map(|secret| Zeroizing::new(secret.expose().clone()))
+        })
+    };
+    left.username == right.username && fields(left) == fields(right)
 }

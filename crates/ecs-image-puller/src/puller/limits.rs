@@ -44,8 +44,8 @@ pub(super) fn begin(image: &ImageReference, limit: Duration) -> Verdict {
 pub(super) fn inactivity(image: &ImageReference, limit: Duration, phase: (Phase, usize)) -> Verdict {
     let doing = match phase {
         (Phase::Downloading, 0) => "before any layer".to_owned(),
-        (Phase::Downloading, layers) => format!("while {layers} layers were downloaded"),
-        (Phase::Extracting, layers) => format!("while {layers} layers were extracted"),
+        (Phase::Downloading, layers) => format!("in the download, with {layers} of its layers missing"),
+        (Phase::Extracting, layers) => format!("in the extraction, with {layers} of its layers not unpacked"),
     };
     retried(new(
         Stage::Pull,

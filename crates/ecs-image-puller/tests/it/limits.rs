@@ -33,12 +33,12 @@ async fn each_limit_names_its_phase_its_length_and_the_setting() {
         (
             Fault::Stall(downloading),
             60,
-            ["downloaded", "1m", "ECS_IMAGE_PULL_INACTIVITY_TIMEOUT"],
+            ["in the download", "1m", "ECS_IMAGE_PULL_INACTIVITY_TIMEOUT"],
         ),
         (
             Fault::Stall(extracting),
             60,
-            ["extracted", "1m", "ECS_IMAGE_PULL_INACTIVITY_TIMEOUT"],
+            ["in the extraction", "1m", "ECS_IMAGE_PULL_INACTIVITY_TIMEOUT"],
         ),
     ] {
         let engine = engine();

@@ -7,3 +7,5 @@ mod digests;
 mod limits;
 mod retries;
 mod support;
+mod tls;
+mod wire;
