@@ -1,0 +1,168 @@
+//! Where keys come from, and what happens when they end.
+
+use std::time::{Duration, SystemTime};
+
+use aws_credential_types::Credentials;
+use ecs_secret_resolver::{AssumeRole, CredentialsStore, ExternalInstance, Identity, RoleKeys};
+
+use crate::support::{
+    ARN, Aws, ROLE, assumed, assumed_role, error, keychain, resolve, role_keys, shown, value, xml_error,
+};
+
+fn key_of(authorization: &str) -> &str {
+    authorization
+        .split_once("Credential=")
+        .and_then(|(_, rest)| rest.split('/').next())
+        .unwrap()
+}
+
+#[tokio::test]
+async fn every_kind_of_identity_signs_with_its_own_keys() {
+    let store = CredentialsStore::default();
+    store.put("id", role_keys());
+    let given = Credentials::new("AKIDGIVEN", "given", None, None, "test");
+    for (identity, expected) in [
+        (Identity::caller(), "AKIDCALLER"),
+        (Identity::ready(role_keys()), "AKIDROLE"),
+        (Identity::stored(&store, "id"), "AKIDROLE"),
+        (assumed(), "AKIDASSUMED"),
+        (Identity::provider("embedder", Some(ROLE), given), "AKIDGIVEN"),
+    ] {
+        let aws = Aws::start().await;
+        aws.on_assume_role(assumed_role()).await;
+        aws.on_secret(value("alice", "v1")).await;
+        resolve(&keychain(&aws.resolver(), ARN, identity)).await.unwrap();
+        assert_eq!(key_of(&aws.header_of_last("authorization").await), expected);
+    }
+}
+
+#[tokio::test]
+async fn a_role_is_assumed_with_its_external_id_and_session_by_its_source() {
+    let aws = Aws::start().await;
+    aws.on_assume_role(assumed_role()).await;
+    aws.on_secret(value("alice", "v1")).await;
+    let role = AssumeRole::new(ROLE)
+        .unwrap()
+        .with_external_id("partner-7")
+        .unwrap()
+        .with_session_name("ci-run")
+        .unwrap()
+        .with_source(Identity::ready(role_keys()));
+    resolve(&keychain(&aws.resolver(), ARN, Identity::assume_role(role)))
+        .await
+        .unwrap();
+    let requests = aws.server.received_requests().await.unwrap();
+    let assume = &requests[0];
+    assert_eq!(
+        key_of(assume.headers["authorization"].to_str().unwrap()),
+        "AKIDROLE"
+    );
+    let body = String::from_utf8(assume.body.clone()).unwrap();
+    for part in [
+        "RoleSessionName=ci-run",
+        "ExternalId=partner-7",
+        "role%2Fexecution",
+    ] {
+        assert!(body.contains(part), "{body}");
+    }
+}
+
+#[tokio::test]
+async fn expired_session_keys_are_renewed_once() {
+    let aws = Aws::start().await;
+    aws.on_assume_role(assumed_role()).await;
+    aws.once(
+        "secretsmanager.GetSecretValue",
+        error(400, "ExpiredTokenException", "expired"),
+    )
+    .await;
+    aws.on_secret(value("alice", "v1")).await;
+    resolve(&keychain(&aws.resolver(), ARN, assumed())).await.unwrap();
+    assert_eq!(aws.count("AssumeRole").await, 2);
+    assert_eq!(aws.count("GetSecretValue").await, 2);
+}
+
+#[tokio::test]
+async fn stored_keys_that_aws_calls_expired_wait_for_the_next_message() {
+    let aws = Aws::start().await;
+    aws.once(
+        "secretsmanager.GetSecretValue",
+        error(400, "ExpiredTokenException", "expired"),
+    )
+    .await;
+    aws.on_secret(value("alice", "v1")).await;
+    let store = CredentialsStore::new(Duration::from_secs(5));
+    store.put("id", role_keys());
+    let keychain = keychain(&aws.resolver(), ARN, Identity::stored(&store, "id"));
+    let agent = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        store.put(
+            "id",
+            RoleKeys::new("AKIDFRESH", "role-secret-key", None, None).with_role_arn(ROLE),
+        );
+    };
+    let (resolved, ()) = tokio::join!(resolve(&keychain), agent);
+    assert!(resolved.is_ok(), "{resolved:?}");
+    assert_eq!(key_of(&aws.header_of_last("authorization").await), "AKIDFRESH");
+}
+
+#[tokio::test]
+async fn keys_that_have_ended_are_not_sent() {
+    let aws = Aws::start().await;
+    let past = SystemTime::now() - Duration::from_secs(60);
+    let ended = RoleKeys::new("AKIDROLE", "role-secret-key", None, Some(past)).with_role_arn(ROLE);
+    let store = CredentialsStore::new(Duration::from_millis(100));
+    store.put("id", ended.clone());
+    for identity in [Identity::ready(ended), Identity::stored(&store, "id")] {
+        let diagnosis = resolve(&keychain(&aws.resolver(), ARN, identity))
+            .await
+            .unwrap_err();
+        shown(&diagnosis);
+        assert!(
+            diagnosis.message().contains("the keys have expired"),
+            "{diagnosis:?}"
+        );
+        assert!(
+            diagnosis.next_step().unwrap().contains("fresh keys"),
+            "{diagnosis:?}"
+        );
+    }
+    assert!(aws.server.received_requests().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_denied_role_is_asked_for_once_by_all_secrets_of_a_task() {
+    let aws = Aws::start().await;
+    aws.on_assume_role(xml_error(403, "AccessDenied", "no")).await;
+    let resolver = aws.resolver();
+    let keychains: Vec<_> = (0..10)
+        .map(|index| keychain(&resolver, &format!("login{index}"), assumed()))
+        .collect();
+    let answers = resolver.prefetch(&keychains).await;
+    assert!(answers.iter().all(Result::is_err));
+    assert_eq!(aws.count("AssumeRole").await, 1);
+}
+
+#[tokio::test]
+async fn an_instance_uses_its_rotating_file_before_anything_else_but_the_environment() {
+    let aws = Aws::start().await;
+    aws.on_secret(value("alice", "v1")).await;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("credentials");
+    std::fs::write(
+        &path,
+        "[site]\naws_access_key_id = AKIDFILE\naws_secret_access_key = hidden\n",
+    )
+    .unwrap();
+    let instance = ExternalInstance::default()
+        .with_rotating_file(&path)
+        .with_profile("site");
+    resolve(&keychain(
+        &aws.resolver(),
+        ARN,
+        Identity::external_instance(instance),
+    ))
+    .await
+    .unwrap();
+    assert_eq!(key_of(&aws.header_of_last("authorization").await), "AKIDFILE");
+}
