@@ -1,5 +1,7 @@
 //! What a puller does, on a scripted engine.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails may panic")]
+
 mod cached;
 mod cancellation;
 mod credentials;

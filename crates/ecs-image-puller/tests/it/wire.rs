@@ -117,13 +117,13 @@ async fn concurrent_requests_carry_each_its_own_credential() {
         .mount(&server)
         .await;
     let engine = connect(&host).await;
-    let calls = (0..30).map(|number| {
+    let calls = (0..30_u32).map(|number| {
         let engine = engine.clone();
         async move {
             let image = image(&format!("registry.example.com/app{number}:v1"));
             // Every third goes without.
-            let credential =
-                (number % 3 != 0).then(|| RegistryCredential::basic("u", format!("p>?~{number}").as_str()));
+            let credential = (!number.is_multiple_of(3))
+                .then(|| RegistryCredential::basic("u", format!("p>?~{number}").as_str()));
             engine.distribution(&image, credential.as_ref()).await.unwrap();
             let order = PullOrder::new(&image, "v1").with_credential(credential.as_ref());
             let frames: Vec<_> = engine.pull(order).await.unwrap().collect().await;
@@ -140,7 +140,7 @@ async fn concurrent_requests_carry_each_its_own_credential() {
         let digits: String = name.chars().take_while(char::is_ascii_digit).collect();
         let number: u32 = digits.parse().unwrap();
         let header = request.headers.get("x-registry-auth");
-        assert_eq!(header.is_some(), number % 3 != 0, "{url}");
+        assert_eq!(header.is_some(), !number.is_multiple_of(3), "{url}");
         if let Some(header) = header {
             let json: serde_json::Value =
                 serde_json::from_slice(&URL_SAFE.decode(header.as_bytes()).unwrap()).unwrap();
