@@ -1,5 +1,6 @@
 //! `ecs.config`, as ecs-init reads it.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -90,7 +91,7 @@ impl EnvFile {
                 "save it with LF line ends",
             ));
         }
-        for (position, line) in self.lines.iter().enumerate() {
+        for (line, first) in self.effective() {
             let origin = self.origin(line);
             let bare = line.name.strip_prefix("export").map_or_else(
                 || line.name.trim(),
@@ -133,18 +134,29 @@ impl EnvFile {
                     "remove the quotes round the value",
                 ));
             }
-            if self.lines[position + 1..]
-                .iter()
-                .any(|later| later.name == line.name)
-            {
+            if first.number != line.number {
                 findings.push(warn(
                     origin,
-                    format!("{bare} is set again below, the last one wins"),
+                    format!("{bare} is set in line {} too, the last one wins", first.number),
                     "remove one of the lines",
                 ));
             }
         }
         findings
+    }
+
+    /// The line of each name that counts, and the first with that name, in the order of the file.
+    fn effective(&self) -> impl Iterator<Item = (&Line, &Line)> {
+        let mut first: HashMap<&str, &Line> = HashMap::new();
+        let mut last: HashMap<&str, &Line> = HashMap::new();
+        for line in &self.lines {
+            first.entry(&line.name).or_insert(line);
+            last.insert(&line.name, line);
+        }
+        self.lines.iter().filter_map(move |line| {
+            let counts = last.get(line.name.as_str())?.number == line.number;
+            Some((line, *first.get(line.name.as_str())?)).filter(|_| counts)
+        })
     }
 }
 
@@ -251,7 +263,7 @@ mod tests {
             ),
             (
                 b"AWS_REGION=a\nAWS_REGION=b",
-                "ecs.config:1: AWS_REGION is set again below",
+                "ecs.config:2: AWS_REGION is set in line 1 too",
             ),
             (b"AWS_REGION=a\r\n", "ecs.config: its lines end in CRLF"),
             (

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
@@ -124,6 +124,35 @@ impl<'de> Visitor<'de> for Locate<'_> {
         self.0.truncate(self.1);
         Ok(())
     }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<(), A::Error> {
+        while access.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
 }
 
 /// The text of a checked string; `None` for any other type.
@@ -234,6 +263,18 @@ mod tests {
             message,
             "not valid JSON, in \"b.example.com\", field \"auth\": expected `,` or `}` at line 2 column 39"
         );
+    }
+
+    #[test]
+    fn the_place_is_that_of_the_mistake_whatever_comes_before_it() {
+        let before = r#""a": "x", "b": [1, {"y": 2}], "c": null, "d": -1, "e": 1.5, "f": true, "g": 1"#;
+        let message = document(&format!("{{{before}, \"h\": {{\"auth\" 1}}}}")).unwrap_err();
+        assert!(
+            message.starts_with("not valid JSON, in \"h\", field \"auth\": "),
+            "{message}"
+        );
+        let message = document("{\"a\": {\"x\": 1}, \"b\": }").unwrap_err();
+        assert!(message.starts_with("not valid JSON, in \"b\": "), "{message}");
     }
 
     #[test]

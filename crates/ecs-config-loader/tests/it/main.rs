@@ -7,8 +7,12 @@
 
 mod checking;
 mod conformance;
+#[cfg(unix)]
 mod docker_config;
+#[cfg(unix)]
+mod docker_config_files;
 mod encrypted;
+mod explaining;
 mod fuzz_body;
 #[cfg(unix)]
 mod helpers;
@@ -17,3 +21,4 @@ mod limits;
 mod loading;
 mod properties;
 mod watching;
+mod writing_env_file;
