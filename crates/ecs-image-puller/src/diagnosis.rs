@@ -141,7 +141,8 @@ pub(crate) fn diagnose(
 ) -> Verdict {
     let mut cause = Cause::of(error, evidence.was_sent());
     let mut said = error;
-    if let Some(witness) = witness {
+    // An engine that cannot ask, or is gone by now, has witnessed nothing.
+    if let Some(witness) = witness.filter(|witness| witness.status().is_some()) {
         let told = Cause::of(witness, evidence.was_sent());
         if cause.is_vague() && !told.is_vague() {
             cause = told;

@@ -23,7 +23,7 @@ use crate::Behavior;
 pub struct PullerSettings {
     /// For one call in all: credential, manifest, every attempt and every wait (`ECS_IMAGE_PULL_TIMEOUT`, 2 h).
     pub pull_timeout: Duration,
-    /// From asking the engine to pull until its first message (5 min).
+    /// From asking the engine to pull until its first message (`ECS_IMAGE_PULL_BEGIN_TIMEOUT`, 5 min).
     pub begin_timeout: Duration,
     /// Between two messages of the engine (`ECS_IMAGE_PULL_INACTIVITY_TIMEOUT`, 1 min; 3 min on Windows).
     pub inactivity_timeout: Duration,

@@ -36,7 +36,7 @@ pub(super) fn begin(image: &ImageReference, limit: Duration) -> Verdict {
     retried(new(
         Stage::Pull,
         format!("the engine did not begin to pull {image} within {}", Shown(limit)),
-        "the begin timeout",
+        "ECS_IMAGE_PULL_BEGIN_TIMEOUT",
     ))
 }
 

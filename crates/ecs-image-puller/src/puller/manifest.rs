@@ -48,7 +48,10 @@ impl Operation<'_> {
     async fn ask_registry(&mut self) -> Result<(), Refused> {
         let begun = Instant::now();
         let limit = self.puller.settings.manifest_timeout;
-        let outcome = tokio::time::timeout(limit, self.ask_until_final()).await;
+        let ends = begun + limit;
+        self.stage_ends = Some(ends);
+        let outcome = tokio::time::timeout_at(ends, self.ask_until_final()).await;
+        self.stage_ends = None;
         self.facts.timings.manifest += begun.elapsed();
         let distribution = match outcome {
             Ok(outcome) => outcome?,

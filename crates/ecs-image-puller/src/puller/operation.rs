@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ecs_registry_auth::{Candidate, Diagnosis, Provenance, Redactor, ResolvedCredential, Stage};
+use ecs_registry_auth::{Candidate, Diagnosis, ErrorClass, Provenance, Redactor, ResolvedCredential, Stage};
 use tokio::time::Instant;
 
 use super::{Puller, limits};
@@ -24,6 +24,8 @@ pub(super) struct Operation<'a> {
     pub(super) redactor: Redactor,
     /// What the registry said about the image.
     pub(super) distribution: Option<Distribution>,
+    /// When the limit of the stage runs out that is under way, if it has one over all attempts.
+    pub(super) stage_ends: Option<Instant>,
     /// How many credentials were refused.
     pub(super) refusals: u32,
     place: String,
@@ -42,6 +44,7 @@ impl<'a> Operation<'a> {
             candidates: Vec::new(),
             redactor: Redactor::new(),
             distribution: None,
+            stage_ends: None,
             refusals: 0,
             place: puller.engine.place(),
         }
@@ -61,8 +64,12 @@ impl<'a> Operation<'a> {
             )),
         };
         match outcome {
-            // A refusal is not retriable, nor is a credential that could not be obtained: neither comes this way.
-            Err(failure) if behavior == Behavior::Default && failure.is_retriable() => {
+            // A quota passes too, if only after hours. Neither a refusal nor a credential that could not be obtained
+            // comes this way.
+            Err(failure)
+                if behavior == Behavior::Default
+                    && (failure.is_retriable() || failure.class() == ErrorClass::RateLimited) =>
+            {
                 match self.cached_after(&failure).await {
                     true => Ok(Status::Cached),
                     false => Err(failure),

@@ -12,6 +12,9 @@ use crate::diagnosis::{Recovery, Verdict, diagnose, wants_witness};
 use crate::engine::EngineError;
 use crate::event::EventKind;
 
+/// A registry that asks for fewer requests without saying for how long is left alone for this long at least.
+const SHORTEST_COOL_DOWN: Duration = Duration::from_secs(1);
+
 /// No more attempts than this are kept: a keychain or a setting may ask for any number.
 const LONGEST_HISTORY: usize = 32;
 
@@ -66,10 +69,15 @@ impl Operation<'_> {
             }
             Recovery::CoolDown(asked) => {
                 let longest = self.puller.settings.longest_wait;
-                let Some(delay) = backoff.next().map(|delay| delay.max(asked.unwrap_or_default())) else {
+                let Some(delay) = backoff
+                    .next()
+                    .map(|delay| delay.max(asked.unwrap_or(SHORTEST_COOL_DOWN)))
+                else {
                     return Err(diagnosis);
                 };
-                if delay > longest {
+                // A wait that the stage's own limit would cut short is not worth beginning.
+                let cut_short = self.stage_ends.is_some_and(|ends| Instant::now() + delay >= ends);
+                if delay > longest || cut_short {
                     let wait = format!("wait {} s, as the registry asks, and pull again", delay.as_secs());
                     return Err(diagnosis.with_next_step(wait));
                 }

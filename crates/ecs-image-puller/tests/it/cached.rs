@@ -50,9 +50,14 @@ async fn only_default_falls_back_and_only_after_what_may_pass() {
         "received unexpected HTTP status: 503 Service Unavailable",
     ));
     let denied = Fault::Refuse(answer(403, "denied: requested access to the resource is denied"));
+    let quota = Fault::Refuse(answer(
+        500,
+        "toomanyrequests: You have reached your pull rate limit.",
+    ));
     let absent = Fault::Refuse(answer(404, "manifest unknown"));
     for (behavior, fault, falls_back) in [
         (Behavior::Default, &passing, true),
+        (Behavior::Default, &quota, true),
         (Behavior::Default, &denied, false),
         (Behavior::Default, &absent, false),
         (Behavior::Always, &passing, false),

@@ -24,11 +24,15 @@ async fn each_limit_names_its_phase_its_length_and_the_setting() {
     ];
     let extracting = vec![PullFrame::layer("a", "Extracting")];
     for (fault, after, words) in [
-        (Fault::Hang, 300, ["did not begin", "5m", "begin timeout"]),
+        (
+            Fault::Hang,
+            300,
+            ["did not begin", "5m", "ECS_IMAGE_PULL_BEGIN_TIMEOUT"],
+        ),
         (
             Fault::Stall(vec![]),
             300,
-            ["did not begin", "5m", "begin timeout"],
+            ["did not begin", "5m", "ECS_IMAGE_PULL_BEGIN_TIMEOUT"],
         ),
         (
             Fault::Stall(downloading),
