@@ -149,14 +149,24 @@ pub(crate) fn diagnose(
             said = witness;
         }
     }
-    let (name, class, recovery) = consequence(cause, said.message());
+    let mut verdict = of_cause(cause, said.message(), evidence);
+    let said = words::clean(error.message(), evidence.redactor);
+    if !said.is_empty() {
+        verdict.diagnosis = verdict.diagnosis.with_cause(said);
+    }
+    verdict
+}
+
+/// The image is not built for the platform that was asked for: what this side found out, nobody said it.
+pub(crate) fn platform_missing(evidence: &Evidence<'_>) -> Verdict {
+    of_cause(Cause::PlatformMissing, "", evidence)
+}
+
+fn of_cause(cause: Cause, said: &str, evidence: &Evidence<'_>) -> Verdict {
+    let (name, class, recovery) = consequence(cause, said);
     let text = words::Words::new(cause, evidence);
     let mut diagnosis = Diagnosis::new(name, class, evidence.stage, text.message())
         .with_retriable(matches!(recovery, Recovery::Retry | Recovery::CoolDown(_)));
-    let said = words::clean(error.message(), evidence.redactor);
-    if !said.is_empty() {
-        diagnosis = diagnosis.with_cause(said);
-    }
     if let Some(next_step) = text.next_step() {
         diagnosis = diagnosis.with_next_step(next_step);
     }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::backoff::Backoff;
 use super::limits;
 use super::operation::Operation;
-use crate::diagnosis::{Verdict, diagnose};
+use crate::diagnosis::{self, Verdict, diagnose};
 use crate::engine::{Distribution, EngineError, EngineErrorKind};
 use crate::event::EventKind;
 
@@ -121,8 +121,7 @@ impl Operation<'_> {
     /// The image is not built for the platform that was asked for.
     pub(super) fn platform_missing(&self, stage: Stage) -> Verdict {
         let provenance = self.provenance();
-        let error = EngineError::new(EngineErrorKind::Stream, "no matching manifest for the platform");
-        diagnose(&error, None, &self.evidence(stage, &provenance))
+        diagnosis::platform_missing(&self.evidence(stage, &provenance))
     }
 }
 
