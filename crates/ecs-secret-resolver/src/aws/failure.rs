@@ -164,7 +164,10 @@ impl AwsFailure {
 
     fn from_sources(action: &'static str, error: &(dyn Error + 'static), now: SystemTime) -> Self {
         // The first is the error itself, which would be read again without end.
-        if let Some(nested) = sources(error).skip(1).find_map(|source| Self::recognise(source, now)) {
+        if let Some(nested) = sources(error)
+            .skip(1)
+            .find_map(|source| Self::recognise(source, now))
+        {
             return nested;
         }
         if let Some(unreachable) = sources(error).find_map(|source| source.downcast_ref::<Unreachable>()) {
@@ -177,7 +180,9 @@ impl AwsFailure {
         let about_endpoint = ["endpoint", "FIPS", "region", "Region", "URI", "scheme"]
             .iter()
             .any(|word| text.contains(word));
-        if about_endpoint && !text.contains("dispatch failure") {
+        // What its endpoint rules refuse is one of the SDK's dispatch failures as well.
+        let is_refused = text.contains("Invalid Configuration");
+        if is_refused || (about_endpoint && !text.contains("dispatch failure")) {
             return Self::from_text(action, FailureKind::Endpoint, error);
         }
         Self::from_connection(action, error, None)

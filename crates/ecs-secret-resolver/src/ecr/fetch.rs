@@ -252,9 +252,10 @@ fn unusable(error: TokenError, request: &EcrRequest, request_id: Option<String>)
         ErrorClass::Credential,
         Stage::Credential,
         format!(
-            "a token of {} in {} cannot be used: {error}{id}",
+            "a token of {} in {}, fetched with {}, cannot be used: {error}{id}",
             target.name(),
-            target.region()
+            target.region(),
+            request.identity
         ),
     )
     .with_next_step("check which endpoint answers: that is not what Amazon ECR sends")

@@ -5,6 +5,8 @@ mod host;
 mod keychain;
 mod pull_through;
 mod request;
+#[cfg(test)]
+mod tests;
 mod token;
 mod tokens;
 

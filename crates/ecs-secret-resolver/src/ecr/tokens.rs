@@ -18,7 +18,7 @@ use crate::AwsContext;
 const MOST_TOKENS: u64 = 4096;
 /// No token of Amazon ECR lives longer.
 const LONGEST_LIFE: Duration = Duration::from_secs(12 * 3600);
-/// How long a finished call is remembered, for whoever still waits on what it replaced.
+/// How long a finished call is remembered whose callers have all gone.
 const FLIGHT: Duration = Duration::from_secs(60);
 /// A token that replaced a refused one is not replaced again before this: a second refusal is about permissions.
 const AGAIN: Duration = Duration::from_secs(15 * 60);
@@ -153,6 +153,12 @@ impl EcrTokens {
         after_refusal: bool,
     ) -> Result<Arc<Token>, Diagnosis> {
         let call = async {
+            // A call that has ended since the caller looked.
+            if let Some(current) = self.0.latest.get(key).await
+                && current.serial != replaces
+            {
+                return Ok(current);
+            }
             let fetched = fetch(&self.0.context, request).await?;
             let token = Arc::new(Token::new(
                 self.0.serials.fetch_add(1, Ordering::Relaxed),
@@ -165,11 +171,11 @@ impl EcrTokens {
             tracing::debug!(registry = %request.target.name(), region = request.target.region(), "token fetched");
             Ok(token)
         };
-        self.0
-            .flights
-            .try_get_with((key.clone(), replaces), call)
-            .await
-            .map_err(|error: Arc<Diagnosis>| Arc::unwrap_or_clone(error))
+        let flight = (key.clone(), replaces);
+        let landed = self.0.flights.try_get_with_by_ref(&flight, call).await;
+        // Those who waited have it. Kept any longer it would outlive the token's own place.
+        self.0.flights.invalidate(&flight).await;
+        landed.map_err(|error: Arc<Diagnosis>| Arc::unwrap_or_clone(error))
     }
 }
 

@@ -30,7 +30,9 @@ mod tests;
 mod text;
 mod trust;
 
-pub use advice::{NoteKind, OwnedResource, OwnerStatement, PolicyAdvice, PolicyNote, Reason, least_privilege};
+pub use advice::{
+    NoteKind, OwnedResource, OwnerStatement, PolicyAdvice, PolicyNote, Reason, least_privilege,
+};
 pub use document::{Effect, PolicyDocument, Principal, Statement};
 pub use input::{PolicyInput, SecretKey};
 pub use trust::trust_policy;
