@@ -180,7 +180,10 @@ impl AwsContext {
                     builder = builder.external_id(external_id);
                 }
                 let role = builder.build_from_provider(source.provider()).await;
-                Source::AssumeRole { source, role }
+                Source::AssumeRole {
+                    source,
+                    role: Box::new(role),
+                }
             }
             (None, _) => Source::Provider(base.config.credentials_provider().ok_or_else(|| {
                 configuration_error("the AWS configuration that was given has no credentials of its own")

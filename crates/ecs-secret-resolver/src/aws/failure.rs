@@ -285,7 +285,8 @@ impl Answer {
     }
 
     fn kind(&self) -> FailureKind {
-        if self.body == Body::WebPage {
+        // A load balancer's page for a server that is down is no portal's; 511 is for portals (RFC 6585).
+        if self.body == Body::WebPage && (self.status < 500 || self.status == 511) {
             return FailureKind::WebPage;
         }
         let message = self.message.as_deref().unwrap_or_default();

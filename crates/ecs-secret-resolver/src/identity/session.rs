@@ -41,7 +41,7 @@ pub(crate) enum Source {
     Provider(SharedCredentialsProvider),
     AssumeRole {
         source: Arc<Session>,
-        role: AssumeRoleProvider,
+        role: Box<AssumeRoleProvider>,
     },
 }
 
@@ -87,7 +87,7 @@ impl Session {
     pub(crate) async fn credentials(&self) -> Result<Credentials, AwsFailure> {
         let now = &*self.now;
         match &self.source {
-            Source::Ready(keys) if keys.has_expired(now()) => Err(expired(format!(
+            Source::Ready(keys) if keys.has_expired(now()) => Err(expired(&format!(
                 "the keys that were given ended at {}",
                 keys.expiration().map(shown).unwrap_or_default()
             ))),
@@ -106,9 +106,10 @@ impl Session {
             State::Failed { failure, until } if now < *until => return Err(failure.clone()),
             _ => *state = State::Empty,
         }
-        let loaded = tokio::time::timeout(LONGEST_LOAD, Box::pin(self.load()))
-            .await
-            .unwrap_or_else(|_| Err(AwsFailure::new("credentials", FailureKind::TimedOut)));
+        let loaded = match tokio::time::timeout(LONGEST_LOAD, Box::pin(self.load())).await {
+            Ok(loaded) => loaded,
+            Err(_) => Err(AwsFailure::new("credentials", FailureKind::TimedOut)),
+        };
         match &loaded {
             Ok(credentials) => {
                 tracing::debug!(identity = %self.identity, "keys loaded");
@@ -188,15 +189,15 @@ async fn stored(
 ) -> Result<Credentials, AwsFailure> {
     match store.usable(id, refused, now).await {
         Ok(keys) => Ok(keys.credentials()),
-        Err(error @ super::StoredKeysError::Expired { .. }) => Err(expired(error.to_string())),
+        Err(error @ super::StoredKeysError::Expired { .. }) => Err(expired(&error.to_string())),
         Err(error) => {
             Err(AwsFailure::new("credentials", FailureKind::NoCredentials).with_message(&error.to_string()))
         }
     }
 }
 
-fn expired(message: String) -> AwsFailure {
-    AwsFailure::new("credentials", FailureKind::ExpiredKeys).with_message(&message)
+fn expired(message: &str) -> AwsFailure {
+    AwsFailure::new("credentials", FailureKind::ExpiredKeys).with_message(message)
 }
 
 fn shown(time: SystemTime) -> String {

@@ -72,7 +72,7 @@ impl SecretId {
         if !text.starts_with("arn:") {
             let mut parts = text.split(':');
             let name = parts.next().unwrap_or_default();
-            return Self::from_parts(text, None, name, parts.collect());
+            return Self::from_parts(text, None, name, &parts.collect::<Vec<_>>());
         }
         let arn = Arn::parse(text)?;
         let mut parts = arn.resource().split(':');
@@ -88,15 +88,10 @@ impl SecretId {
         let suffix: Vec<&str> = parts.collect();
         let suffix_length: usize = suffix.iter().map(|part| part.len() + 1).sum();
         let without_suffix = Arn::parse(&text[..text.len() - suffix_length])?;
-        Self::from_parts(text, Some(without_suffix), &name, suffix)
+        Self::from_parts(text, Some(without_suffix), &name, &suffix)
     }
 
-    fn from_parts(
-        text: &str,
-        arn: Option<Arn>,
-        name: &str,
-        suffix: Vec<&str>,
-    ) -> Result<Self, SecretIdError> {
+    fn from_parts(text: &str, arn: Option<Arn>, name: &str, suffix: &[&str]) -> Result<Self, SecretIdError> {
         let is_name = (1..=NAME_MAX).contains(&name.len())
             && name
                 .bytes()
@@ -105,7 +100,7 @@ impl SecretId {
             return Err(SecretIdError::Name(shown(text)));
         }
         let given = |part: &str| (!part.is_empty()).then(|| part.to_owned());
-        let (json_key, version_stage, version_id) = match suffix[..] {
+        let (json_key, version_stage, version_id) = match *suffix {
             [] => (None, None, None),
             [json_key, stage, id] => (given(json_key), given(stage), given(id)),
             _ => return Err(SecretIdError::Suffix(shown(text))),

@@ -77,7 +77,9 @@ fn credential(fields: &[(String, Json)]) -> Result<RegistryCredential, ShapeErro
 }
 
 fn filled(value: Option<&Zeroizing<String>>) -> Option<&str> {
-    value.map(|value| value.as_str()).filter(|value| !value.is_empty())
+    value
+        .map(|value| value.as_str())
+        .filter(|value| !value.is_empty())
 }
 
 /// The field under any case, the last one where it is repeated, as Go matches keys. Null leaves what was there.
