@@ -189,7 +189,7 @@ pub(crate) fn value(username: &str, version: &str) -> ResponseTemplate {
     }))
 }
 
-pub(crate) fn ok(body: Value) -> ResponseTemplate {
+pub(crate) fn ok(body: impl std::fmt::Display) -> ResponseTemplate {
     ResponseTemplate::new(200)
         .insert_header("x-amzn-requestid", "11112222-request")
         .set_body_raw(body.to_string(), "application/x-amz-json-1.1")
