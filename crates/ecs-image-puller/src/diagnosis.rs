@@ -85,6 +85,7 @@ fn consequence(cause: Cause, message: &str) -> (ErrorName, ErrorClass, Recovery)
         Cause::EcrTokenPermission => (Name::CannotPullEcrContainer, Class::Credential, Recovery::Final),
         Cause::TagMissing
         | Cause::RepositoryMissing
+        | Cause::BlobMissing
         | Cause::PlatformMissing
         | Cause::WrongOperatingSystem => (Name::CannotPullContainer, Class::NotFound, Recovery::Final),
         // A quota comes back after hours, unless the registry says otherwise.
@@ -112,7 +113,7 @@ fn consequence(cause: Cause, message: &str) -> (ErrorName, ErrorClass, Recovery)
         | Cause::CorruptLayer
         | Cause::RegistryFailure => (Name::CannotPullContainer, Class::Other, Recovery::Retry),
         Cause::DiskFull => (Name::CannotPullContainer, Class::Other, Recovery::Final),
-        Cause::OldManifest | Cause::UnreadableManifest | Cause::EngineCannotAsk => {
+        Cause::OldManifest | Cause::UnreadableManifest | Cause::ForeignAnswer | Cause::EngineCannotAsk => {
             (Name::CannotPullImageManifest, Class::Other, Recovery::Final)
         }
         Cause::BadReference => (Name::CannotPullContainer, Class::Configuration, Recovery::Final),

@@ -16,6 +16,7 @@ pub(crate) enum Cause {
     EcrTokenPermission,
     TagMissing,
     RepositoryMissing,
+    BlobMissing,
     PlatformMissing,
     WrongOperatingSystem,
     PullQuota,
@@ -35,6 +36,7 @@ pub(crate) enum Cause {
     DiskFull,
     OldManifest,
     UnreadableManifest,
+    ForeignAnswer,
     BadReference,
     EngineTooNew,
     EngineTooOld,
@@ -88,6 +90,7 @@ const TEXTS: &[(&[&str], Cause)] = &[
     (&["failed size validation"], Cause::CorruptLayer),
     (&["did not match expected", "digest"], Cause::CorruptLayer),
     (&["manifest verification failed for digest"], Cause::CorruptLayer),
+    (&["config verification failed for digest"], Cause::CorruptLayer),
     (&["signed by unknown authority"], Cause::UnknownAuthority),
     (&["x509:"], Cause::Certificate),
     (&["tls: "], Cause::Certificate),
@@ -141,6 +144,10 @@ const TEXTS: &[(&[&str], Cause)] = &[
     (&["403 forbidden"], Cause::Denied),
     (&["http 403"], Cause::Denied),
     (&["denied: "], Cause::Denied),
+    (&["unknown blob"], Cause::BlobMissing),
+    (&["blob unknown to registry"], Cause::BlobMissing),
+    // A page for people, where a manifest was asked for.
+    (&["error unmarshalling content"], Cause::ForeignAnswer),
     (&["invalid reference format"], Cause::BadReference),
     (&["invalid tag format"], Cause::BadReference),
     (&["invalid repository name"], Cause::BadReference),
@@ -189,8 +196,14 @@ impl Cause {
             .iter()
             .find(|(parts, _)| parts.iter().all(|part| text.contains(part)))
             .map(|(_, cause)| *cause)
-            // Go's bare end of file, which is too short to be looked for anywhere else.
-            .or_else(|| (text == "eof" || text.ends_with(": eof")).then_some(Self::ConnectionLost))
+            // Words that are too short to be looked for anywhere else: Go's bare end of file, and the code of a refusal
+            // whose usual message the engine leaves out.
+            .or_else(|| {
+                [("eof", Self::ConnectionLost), ("denied", Self::Denied)]
+                    .into_iter()
+                    .find(|(word, _)| text == *word || text.ends_with(&format!(": {word}")))
+                    .map(|(_, cause)| cause)
+            })
     }
 
     /// Whether the engine's answer may hide a more precise one of the registry.

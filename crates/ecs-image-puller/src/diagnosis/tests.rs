@@ -56,6 +56,47 @@ const ROWS: &[Row] = {
     use ErrorClass::{Configuration, Credential, NotFound, Other, RateLimited, Refused};
     use Recovery::{AnotherCredential, CoolDown, Final, Retry};
     &[
+        // What an engine says of a registry's usual refusal: the code without the message.
+        (
+            500,
+            "error pulling image configuration: download failed after attempts=6: denied",
+            true,
+            Refused,
+            AnotherCredential,
+            &["denied access", "may pull team/app"],
+        ),
+        (
+            403,
+            "denied",
+            true,
+            Refused,
+            AnotherCredential,
+            &["denied access"],
+        ),
+        (
+            500,
+            "error pulling image configuration: download failed after attempts=1: unknown blob",
+            true,
+            NotFound,
+            Final,
+            &["not everything that it names", "push the image again"],
+        ),
+        (
+            500,
+            "error pulling image configuration: image config verification failed for digest sha256:00",
+            true,
+            Other,
+            Retry,
+            &["does not match its digest"],
+        ),
+        (
+            500,
+            "error unmarshalling content: invalid character '<' looking for beginning of value",
+            true,
+            Other,
+            Final,
+            &["does not answer as a registry", "login page"],
+        ),
         (
             500,
             "Head \"https://r/v2/\": no basic auth credentials",

@@ -77,6 +77,9 @@ impl<'a> Words<'a> {
                 ),
             },
             Cause::RepositoryMissing => format!("{registry} has no repository {}", image.repository()),
+            Cause::BlobMissing => {
+                format!("{registry} has the manifest of {image}, but not everything that it names")
+            }
             Cause::PlatformMissing | Cause::WrongOperatingSystem => self.platform_missing(),
             Cause::PullQuota => {
                 format!("the pull quota of {registry} is used up for {sent}; {image} was not pulled")
@@ -116,6 +119,9 @@ impl<'a> Words<'a> {
                 format!("the manifest of {image} has a format that the engine no longer reads")
             }
             Cause::UnreadableManifest => format!("the answer about {image} cannot be read"),
+            Cause::ForeignAnswer => {
+                format!("what answers as {registry} does not answer as a registry ({image})")
+            }
             Cause::BadReference => format!("the engine does not accept {image} as the name of an image"),
             Cause::EngineTooNew | Cause::EngineTooOld => {
                 format!(
@@ -176,6 +182,7 @@ impl<'a> Words<'a> {
             Cause::PlatformMissing | Cause::WrongOperatingSystem => {
                 "ask for a platform that exists, or build and push the image for this one".to_owned()
             }
+            Cause::BlobMissing => "push the image again, and look at what cleans up the registry's storage".to_owned(),
             Cause::PullQuota => "wait for the quota to be renewed, or pull through a mirror or a pull-through cache".to_owned(),
             Cause::AnonymousPullQuota => self.add_credential(),
             Cause::AbuseLimit => format!("send fewer requests to {registry}: pull less at once"),
@@ -206,6 +213,9 @@ impl<'a> Words<'a> {
             Cause::EngineUnreachable | Cause::EngineInterrupted => {
                 "check that the engine runs and that this user may use it".to_owned()
             }
+            Cause::ForeignAnswer => format!(
+                "check the address of {registry}, and whether a proxy or a login page answers the engine in its place"
+            ),
             Cause::UnreadableManifest | Cause::Unknown | Cause::UnknownServerError => return None,
         })
     }
