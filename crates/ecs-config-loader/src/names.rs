@@ -55,19 +55,20 @@ pub(crate) fn mistaken(name: &str) -> Option<Option<&'static str>> {
         return None;
     }
     let upper = name.trim().to_ascii_uppercase();
-    if !["ECS_ENGINE_AUTH", "ECS_ENGINEAUTH", "ECS_IMAGE_PULL_"]
+    let (distance, likely) = ALL
+        .into_iter()
+        .map(|known| (strsim::damerau_levenshtein(&upper, known), known))
+        .min()?;
+    let is_ours = ["ECS_ENGINE_AUTH", "ECS_ENGINEAUTH", "ECS_IMAGE_PULL_"]
         .iter()
-        .any(|prefix| upper.starts_with(prefix))
-    {
-        return None;
+        .any(|prefix| upper.starts_with(prefix));
+    match distance {
+        // One or two slips of the pen, wherever they are. Longer names only: the agent has short ones of its own.
+        1..=2 if upper.starts_with("ECS_") && upper.len() > 16 => Some(Some(likely)),
+        0..=6 if is_ours => Some(Some(likely)),
+        _ if is_ours => Some(None),
+        _ => None,
     }
-    Some(
-        ALL.into_iter()
-            .map(|known| (strsim::damerau_levenshtein(&upper, known), known))
-            .min()
-            .filter(|(distance, _)| *distance <= 6)
-            .map(|(_, known)| known),
-    )
 }
 
 #[cfg(test)]
@@ -80,6 +81,8 @@ mod tests {
             ("ECS_ENGINE_AUTH_TYP", Some(AUTH_TYPE)),
             ("ECS_ENGINE_AUTH_DATE", Some(AUTH_DATA)),
             ("ECS_ENGINE_AUTHDATA", Some(AUTH_DATA)),
+            ("ECS_ENGINE_AUHT_DATA", Some(AUTH_DATA)),
+            ("ECS_MANIFEST_PULL_TIMOUT", Some(MANIFEST_PULL_TIMEOUT)),
             ("ECS_ENGINEAUTH_DATA", Some(AUTH_DATA)),
             ("ecs_engine_auth_data", Some(AUTH_DATA)),
             ("ECS_IMAGE_PULL_BEHAVIOUR", Some(PULL_BEHAVIOR)),

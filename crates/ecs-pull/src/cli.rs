@@ -7,13 +7,16 @@ use clap::{CommandFactory, Parser};
 use ecs_config_loader::Environment;
 use ecs_pull::{ExitCode, KnownSecrets};
 
-use args::{Arguments, Command};
+use args::{Arguments, Command, Global};
 use failure::Failure;
 
 mod args;
+mod config;
+mod explain;
 mod failure;
 mod input;
 mod logging;
+mod policy;
 mod progress;
 mod pull;
 mod render;
@@ -49,10 +52,34 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let Arguments { global, command } = arguments;
     match command {
         Command::Pull(images) => {
-            let environment = Environment::process();
-            let known = KnownSecrets::default();
-            logging::start(&global, &environment, &known);
-            block_on(pull::run(&global, &images, &environment, &known))
+            with_context(
+                global,
+                |context| async move { pull::pull(&context, &images).await },
+            )
+        }
+        Command::Check(images) => {
+            with_context(
+                global,
+                |context| async move { pull::check(&context, &images).await },
+            )
+        }
+        Command::Explain(images) => {
+            with_context(
+                global,
+                |context| async move { explain::run(&context, &images).await },
+            )
+        }
+        Command::Policy(policy) => {
+            with_context(
+                global,
+                |context| async move { policy::run(&context, &policy).await },
+            )
+        }
+        Command::Config(command) => {
+            with_context(
+                global,
+                |context| async move { config::run(&context, command).await },
+            )
         }
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -67,6 +94,27 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
             print(&page)
         }
     }
+}
+
+/// What every command that does something works in.
+struct Context {
+    global: Global,
+    environment: Environment,
+    known: KnownSecrets,
+}
+
+fn with_context<F: Future<Output = Result<ExitCode, Failure>>>(
+    global: Global,
+    command: impl FnOnce(Context) -> F,
+) -> Result<ExitCode, Failure> {
+    let environment = Environment::process();
+    let known = KnownSecrets::default();
+    logging::start(&global, &environment, &known);
+    block_on(command(Context {
+        global,
+        environment,
+        known,
+    }))
 }
 
 /// Runs a command until it is done or the user interrupts it. Dropping the command's future stops what it does.

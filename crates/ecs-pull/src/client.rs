@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use ecs_config_loader::{Config, PullBehavior, Setting};
+use ecs_config_loader::{Config, EngineAuth, PullBehavior, Setting, WatchedEngineAuth};
 use ecs_image_puller::{
-    Behavior, ConnectOptions, DockerEngine, DockerHost, Engine, EventSink, Facts, PullRequest, Puller,
+    Behavior, ConnectOptions, DockerEngine, Engine, EventSink, Facts, HostChoice, PullRequest, Puller,
     PullerSettings,
 };
-use ecs_registry_auth::{Diagnosis, ErrorClass, ErrorName, Origin, Stage};
-use ecs_secret_resolver::{AwsContext, AwsOptions, Identity, ResolverSettings, SecretResolver};
+use ecs_registry_auth::{Diagnosis, ErrorClass, ErrorName, Keychain, Origin, Stage};
+use ecs_secret_resolver::{
+    AwsContext, AwsOptions, EcrTokens, ExternalInstance, Identity, ResolverSettings, SecretResolver,
+};
 use futures_util::future::join_all;
 use tokio::sync::OnceCell;
 
@@ -38,10 +40,13 @@ pub struct Client {
     pub(crate) config: Arc<Config>,
     pub(crate) rights: Rights,
     pub(crate) secrets: SecretResolver,
+    pub(crate) tokens: EcrTokens,
+    pub(crate) docker_config: Option<Arc<dyn Keychain>>,
+    watched_engine_auth: Option<WatchedEngineAuth>,
     pub(crate) known: KnownSecrets,
     /// The identity of this machine, which assumes execution roles.
     pub(crate) instance: Identity,
-    docker_host: Setting<String>,
+    engine_choice: EngineChoice,
     engine: Option<Arc<dyn Engine>>,
     /// Connected when it is first needed, then shared: it remembers which registries asked for patience.
     puller: Arc<OnceCell<Puller>>,
@@ -53,10 +58,13 @@ pub struct Client {
 pub struct ClientBuilder {
     config: Config,
     aws: Option<AwsContext>,
+    docker_config: Option<Arc<dyn Keychain>>,
+    watched_engine_auth: Option<WatchedEngineAuth>,
     engine: Option<Arc<dyn Engine>>,
     rights: Rights,
     known: KnownSecrets,
     docker_host: Option<Setting<String>>,
+    engine_choice: HostChoice,
     instance: Option<Identity>,
 }
 
@@ -66,10 +74,13 @@ impl Client {
         ClientBuilder {
             config,
             aws: None,
+            docker_config: None,
+            watched_engine_auth: None,
             engine: None,
             rights: Rights::default(),
             known: KnownSecrets::default(),
             docker_host: None,
+            engine_choice: HostChoice::default(),
             instance: None,
         }
     }
@@ -78,6 +89,16 @@ impl Client {
     ///
     /// A container that cannot be pulled does not stop the others; see [`ContainerReport::error`].
     pub async fn pull(&self, task: &Task, events: &dyn EventSink) -> Report {
+        self.run(task, Action::Pull, events).await
+    }
+
+    /// Does what [`pull`](Self::pull) does up to the manifest: secret, credential, registry login, digest, platform.
+    /// No layer is downloaded.
+    pub async fn check(&self, task: &Task, events: &dyn EventSink) -> Report {
+        self.run(task, Action::Check, events).await
+    }
+
+    async fn run(&self, task: &Task, action: Action, events: &dyn EventSink) -> Report {
         let puller = match self.puller().await {
             Ok(puller) => puller,
             Err(diagnosis) => {
@@ -88,27 +109,38 @@ impl Client {
                 return Report::new(failed.collect());
             }
         };
-        let pulls = task
+        let containers = task
             .containers
             .iter()
-            .map(|container| self.pull_one(puller, task, container, events));
-        Report::new(join_all(pulls).await)
+            .map(|container| self.run_one(puller, task, container, action, events));
+        Report::new(join_all(containers).await)
     }
 
-    async fn pull_one(
+    async fn run_one(
         &self,
         puller: &Puller,
         task: &Task,
         container: &Container,
+        action: Action,
         events: &dyn EventSink,
     ) -> ContainerReport {
         let request = match self.request(task, container) {
             Ok(request) => request,
             Err(diagnosis) => return failed(container, diagnosis),
         };
+        let outcome = match action {
+            Action::Pull => puller
+                .pull(&request, events)
+                .await
+                .map(|pulled| (pulled.status, pulled.facts)),
+            Action::Check => puller
+                .check(&request, events)
+                .await
+                .map(|verified| (verified.status, verified.facts)),
+        };
         let (name, image) = (container.name.clone(), container.image.clone());
-        match puller.pull(&request, events).await {
-            Ok(pulled) => ContainerReport::done(name, image, pulled.status, pulled.facts),
+        match outcome {
+            Ok((status, facts)) => ContainerReport::done(name, image, status, facts),
             Err(failure) => {
                 let (diagnosis, facts) = failure.into_parts();
                 ContainerReport::failed(name, image, diagnosis, facts)
@@ -129,6 +161,14 @@ impl Client {
         Ok(request)
     }
 
+    /// The engine's own credentials as they are now.
+    pub(crate) fn engine_auth(&self) -> EngineAuth {
+        match &self.watched_engine_auth {
+            Some(watched) => watched.current(),
+            None => self.config.engine_auth.clone(),
+        }
+    }
+
     async fn puller(&self) -> Result<&Puller, Diagnosis> {
         self.puller
             .get_or_try_init(|| async {
@@ -142,17 +182,39 @@ impl Client {
     }
 
     async fn connect(&self) -> Result<DockerEngine, Diagnosis> {
-        let host = DockerHost::parse(&self.docker_host.value).map_err(|error| {
-            Diagnosis::new(
+        let EngineChoice { choice, origin } = &self.engine_choice;
+        // The files of contexts are few and small.
+        let host = choice.resolve().map_err(|error| {
+            let mut diagnosis = Diagnosis::new(
                 ErrorName::CannotGetDockerclient,
                 ErrorClass::Configuration,
                 Stage::Pull,
-                format!("{}: {error}", self.docker_host.origin),
-            )
-            .with_next_step("write it as unix:///PATH or tcp://HOST:PORT")
+                match origin {
+                    Some(origin) => format!("{origin}: {error}"),
+                    None => error.to_string(),
+                },
+            );
+            if let Some(next_step) = Diagnosis::from(error).next_step() {
+                diagnosis = diagnosis.with_next_step(next_step);
+            }
+            diagnosis
         })?;
         DockerEngine::connect(&host, ConnectOptions::default()).await
     }
+}
+
+/// Which engine, and where its address was written; no address is Docker's default or its context.
+#[derive(Clone, Debug)]
+struct EngineChoice {
+    choice: HostChoice,
+    origin: Option<Origin>,
+}
+
+/// How far to go.
+#[derive(Clone, Copy, Debug)]
+enum Action {
+    Pull,
+    Check,
 }
 
 fn failed(container: &Container, diagnosis: Diagnosis) -> ContainerReport {
@@ -162,6 +224,18 @@ fn failed(container: &Container, diagnosis: Diagnosis) -> ContainerReport {
         diagnosis,
         Facts::default(),
     )
+}
+
+/// The identity of the machine that a configuration describes.
+pub(crate) fn instance(config: &Config) -> Identity {
+    if !config.external.value {
+        return Identity::caller();
+    }
+    let instance = ExternalInstance::default();
+    Identity::external_instance(match &config.alternate_credential_profile {
+        Some(profile) => instance.with_profile(profile.value.as_str()),
+        None => instance,
+    })
 }
 
 /// What the configuration says about pulls.
@@ -189,6 +263,21 @@ impl ClientBuilder {
         self
     }
 
+    /// Docker's own configuration, asked after engine auth. The configuration says whether it is wanted
+    /// ([`Config::docker_config`]), and [`WatchedDockerConfig::load`](ecs_config_loader::WatchedDockerConfig::load)
+    /// reads it; when it is wanted and not given here, images that would need it fail.
+    pub fn docker_config(mut self, docker_config: Option<impl Keychain + 'static>) -> Self {
+        self.docker_config = docker_config.map(|keychain| Arc::new(keychain) as Arc<dyn Keychain>);
+        self
+    }
+
+    /// Engine auth that follows its files ([`ConfigWatch::keychain`](ecs_config_loader::ConfigWatch::keychain)),
+    /// instead of the configuration's as it is now.
+    pub fn watched_engine_auth(mut self, engine_auth: WatchedEngineAuth) -> Self {
+        self.watched_engine_auth = Some(engine_auth);
+        self
+    }
+
     /// With whose rights secrets are fetched; by default the task's execution role.
     pub fn rights(mut self, rights: Rights) -> Self {
         self.rights = rights;
@@ -207,13 +296,21 @@ impl ClientBuilder {
         self
     }
 
+    /// What the docker command takes from the environment to find its engine: context, TLS and certificates
+    /// (`DOCKER_CONTEXT`, `DOCKER_TLS_VERIFY`, `DOCKER_CERT_PATH`, `DOCKER_CONFIG`).
+    pub fn engine_choice(mut self, choice: HostChoice) -> Self {
+        self.engine_choice = choice;
+        self
+    }
+
     /// Collects the secrets that are seen, so that the embedder can keep them out of its logs.
     pub fn known_secrets(mut self, known: KnownSecrets) -> Self {
         self.known = known;
         self
     }
 
-    /// The identity of this machine, which assumes execution roles; by default the caller's own.
+    /// The identity of this machine, which assumes execution roles; by default the caller's own, and on an external
+    /// instance (`ECS_EXTERNAL`) that of ECS Anywhere.
     pub fn instance(mut self, identity: Identity) -> Self {
         self.instance = Some(identity);
         self
@@ -229,15 +326,29 @@ impl ClientBuilder {
                 None => options,
             })
         });
+        let docker_host = match self.docker_host {
+            None if self.config.docker_host.is_default() => None,
+            None => Some(self.config.docker_host.clone()),
+            given => given,
+        };
+        let engine_choice = EngineChoice {
+            origin: docker_host.as_ref().map(|setting| setting.origin.clone()),
+            choice: HostChoice {
+                argument: docker_host.map(|setting| setting.value),
+                ..self.engine_choice
+            },
+        };
+        let instance = self.instance.unwrap_or_else(|| instance(&self.config));
         Client {
-            docker_host: self
-                .docker_host
-                .unwrap_or_else(|| self.config.docker_host.clone()),
+            engine_choice,
             config: Arc::new(self.config),
             rights: self.rights,
+            tokens: EcrTokens::new(aws.clone()),
             secrets: SecretResolver::new(aws, ResolverSettings::default()),
+            docker_config: self.docker_config,
+            watched_engine_auth: self.watched_engine_auth,
             known: self.known,
-            instance: self.instance.unwrap_or_else(Identity::caller),
+            instance,
             engine: self.engine,
             puller: Arc::default(),
         }

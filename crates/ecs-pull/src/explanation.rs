@@ -107,20 +107,24 @@ impl Client {
         image: &ImageReference,
         candidates: &[Candidate],
     ) -> Result<Provenance, Diagnosis> {
-        if let CredentialRequirement::None = container.credential
-            && let Some(resolved) = self.config.engine_auth.lookup(image)?
+        let Some(chosen) = candidates.iter().find(|candidate| candidate.chosen) else {
+            // Also where the entry that should answer is broken: that is an error.
+            if let CredentialRequirement::None = container.credential {
+                self.engine_auth().lookup(image)?;
+            }
+            return Ok(Provenance::anonymous(image.registry().clone()));
+        };
+        if chosen.source == CredentialSource::EngineAuth
+            && let Some(resolved) = self.engine_auth().lookup(image)?
         {
             return Ok((*resolved.provenance).clone());
         }
-        let Some(chosen) = candidates.iter().find(|candidate| candidate.chosen) else {
-            return Ok(Provenance::anonymous(image.registry().clone()));
-        };
         let mut provenance = Provenance::new(chosen.source, image.registry().clone());
         provenance.origin = chosen.origin.clone();
-        if chosen.source == CredentialSource::RepositoryCredentials {
-            provenance.secret = chosen.key.clone();
-        } else {
-            provenance.key = chosen.key.clone();
+        match chosen.source {
+            CredentialSource::RepositoryCredentials => provenance.secret = chosen.key.clone(),
+            CredentialSource::Ecr => {}
+            _ => provenance.key = chosen.key.clone(),
         }
         if matches!(
             chosen.source,

@@ -17,6 +17,8 @@
 mod client;
 mod exit_code;
 mod explanation;
+mod kms;
+mod policy;
 mod report;
 mod rights;
 mod secrets;
@@ -26,6 +28,7 @@ mod tiers;
 pub use client::{Client, ClientBuilder};
 pub use exit_code::ExitCode;
 pub use explanation::{Explanation, Explanations};
+pub use kms::KmsAuthData;
 pub use report::{ContainerReport, Report, Status};
 pub use rights::Rights;
 pub use secrets::KnownSecrets;

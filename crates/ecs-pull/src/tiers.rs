@@ -1,13 +1,16 @@
 //! Which keychain answers for a container.
 //!
-//! There are two tiers. A container that says where its credential is gets that and nothing else: when it cannot be
-//! had, the pull fails. Any other container's image is looked up in the engine's own configuration, and when nothing
-//! is there it is pulled anonymously.
+//! There are two tiers. A container that says where its credential is, or whose image is at Amazon ECR, gets that and
+//! nothing else: when it cannot be had, the pull fails. Any other image is looked up in the engine's own
+//! configuration, and when nothing is there it is pulled anonymously.
 
 use std::sync::Arc;
 
-use ecs_registry_auth::{Diagnosis, Keychain, KeychainChain};
-use ecs_secret_resolver::{Identity, SecretRequest};
+use ecs_config_loader::DockerConfigUse;
+use ecs_registry_auth::{
+    Diagnosis, ErrorClass, ErrorName, ImageReference, Keychain, KeychainChain, Origin, Stage,
+};
+use ecs_secret_resolver::{EcrRequest, Identity, SecretRequest};
 use ecs_task_images::CredentialRequirement;
 
 use crate::secrets::Learning;
@@ -18,36 +21,47 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// A [`Diagnosis`] when the execution role is no role.
+    /// A [`Diagnosis`] when the image is no reference, when the execution role is no role, or when Docker's
+    /// configuration is wanted and was not given.
     pub fn keychain(&self, task: &Task, container: &Container) -> Result<Arc<dyn Keychain>, Diagnosis> {
-        let keychain = match &container.credential {
+        let image = container.reference.as_ref().map_err(Clone::clone)?;
+        let keychain: Arc<dyn Keychain> = match &container.credential {
             CredentialRequirement::RepositoryCredentials {
                 credentials_parameter,
                 region,
                 origin,
             } => {
-                let mut request =
-                    SecretRequest::new(credentials_parameter.as_str()).with_origin(origin.clone());
-                if let Some(identity) = self.identity(task)? {
-                    request = request.with_identity(identity);
-                }
+                let mut request = self.secret(task, container, credentials_parameter, origin)?;
                 if let Some(region) = region {
                     request = request.with_region(region.as_str());
                 }
-                if let Some(region) = &task.region {
-                    request = request.with_task_region(region.as_str());
-                }
-                if let Some(account) = &task.account {
-                    request = request.with_task_account(account.as_str());
+                Arc::new(self.secrets.keychain(request))
+            }
+            CredentialRequirement::Ecr {
+                registry_id,
+                region,
+                endpoint_override,
+                use_execution_role,
+                origin,
+            } => {
+                let role = self.identity(task)?;
+                let mut request = EcrRequest::from_payload(
+                    registry_id,
+                    region,
+                    *use_execution_role,
+                    role.as_ref(),
+                    &self.instance,
+                )?
+                .with_origin(origin.clone());
+                if let Some(url) = endpoint_override {
+                    request = request.with_endpoint_override(url);
                 }
                 if let Some(name) = &container.name {
                     request = request.with_container(name.clone());
                 }
-                Arc::new(self.secrets.keychain(request)) as Arc<dyn Keychain>
+                Arc::new(self.tokens.keychain(request))
             }
-            _ => Arc::new(KeychainChain::new(vec![Arc::new(
-                self.config.engine_auth.clone(),
-            )])),
+            _ => self.without_requirement(task, container, image)?,
         };
         Ok(Arc::new(Learning {
             keychain,
@@ -59,5 +73,71 @@ impl Client {
     pub(crate) fn identity(&self, task: &Task) -> Result<Option<Identity>, Diagnosis> {
         self.rights
             .identity(task.execution_role_arn.as_deref(), &self.instance)
+    }
+
+    fn secret(
+        &self,
+        task: &Task,
+        container: &Container,
+        credentials_parameter: &str,
+        origin: &Origin,
+    ) -> Result<SecretRequest, Diagnosis> {
+        let mut request = SecretRequest::new(credentials_parameter).with_origin(origin.clone());
+        if let Some(identity) = self.identity(task)? {
+            request = request.with_identity(identity);
+        }
+        if let Some(region) = &task.region {
+            request = request.with_task_region(region.as_str());
+        }
+        if let Some(account) = &task.account {
+            request = request.with_task_account(account.as_str());
+        }
+        if let Some(name) = &container.name {
+            request = request.with_container(name.clone());
+        }
+        Ok(request)
+    }
+
+    /// For a container that says nothing about its credential.
+    ///
+    /// An image at Amazon ECR gets a token there. For a container of a task definition that is all, because that is
+    /// what the control plane of ECS decides; for an image that is named by itself, nobody has decided anything, so
+    /// a key of engine auth that was written for that registry comes first.
+    fn without_requirement(
+        &self,
+        task: &Task,
+        container: &Container,
+        image: &ImageReference,
+    ) -> Result<Arc<dyn Keychain>, Diagnosis> {
+        let identity = self.identity(task)?.unwrap_or_else(|| self.instance.clone());
+        let ecr = EcrRequest::for_image(image, identity).map(|request| match &container.name {
+            Some(name) => request.with_container(name.clone()),
+            None => request,
+        });
+        let ecr = ecr.map(|request| Arc::new(self.tokens.keychain(request)) as Arc<dyn Keychain>);
+        if let (Some(ecr), Some(_)) = (&ecr, &container.name) {
+            return Ok(ecr.clone());
+        }
+        let mut chain: Vec<Arc<dyn Keychain>> = vec![Arc::new(self.engine_auth())];
+        match (&self.docker_config, &self.config.docker_config.value) {
+            (Some(docker_config), _) => chain.push(docker_config.clone()),
+            (None, DockerConfigUse::Off) => {}
+            (None, _) => return Err(self.docker_config_is_missing()),
+        }
+        chain.extend(ecr);
+        Ok(Arc::new(KeychainChain::new(chain)))
+    }
+
+    fn docker_config_is_missing(&self) -> Diagnosis {
+        Diagnosis::new(
+            ErrorName::ResourceInitialization,
+            ErrorClass::Configuration,
+            Stage::Credential,
+            format!(
+                "{}: Docker's configuration is wanted as a source of credentials, and this program did not load it",
+                self.config.docker_config.origin
+            ),
+        )
+        .with_next_step("remove the setting, or use a program that loads Docker's configuration")
     }
 }

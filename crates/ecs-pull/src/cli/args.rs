@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use ecs_config_loader::AuthType;
 use ecs_image_puller::Platform;
 
 /// Pull private container images the way Amazon ECS does, and see why when it does not work.
@@ -64,6 +65,10 @@ pub(crate) struct Global {
     #[arg(long, global = true, value_name = "STYLE", value_enum, default_value_t)]
     pub(crate) progress: Progress,
 
+    /// Also use Docker's own logins: its config.json where Docker looks for it, or at PATH
+    #[arg(long, global = true, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub(crate) docker_config: Option<PathBuf>,
+
     /// Make every warning about the configuration an error
     #[arg(long, global = true)]
     pub(crate) strict: bool,
@@ -117,6 +122,18 @@ pub(crate) enum Command {
     /// Pull every container's image
     #[command(after_help = PULL_EXAMPLES)]
     Pull(Images),
+    /// Do the same up to the manifest, and download no layer: "can my task pull this?"
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check(Images),
+    /// Say which credential each image would get, every candidate, and why each was not chosen; asks nobody
+    #[command(after_help = EXPLAIN_EXAMPLES)]
+    Explain(Images),
+    /// Print the least policy that the execution role needs for these images; asks nobody
+    #[command(after_help = POLICY_EXAMPLES)]
+    Policy(PolicyArguments),
+    /// Show, check or write the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
     /// Print a completion script for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {
@@ -139,6 +156,49 @@ Examples:
       --execution-role-arn arn:aws:iam::111111111111:role/ecsTaskExecutionRole
       One image with a secret, read with the rights of that role.
   ecs-pull --output json pull -f task-definition.json | jq '.containers[] | {container, digest}'";
+
+const CHECK_EXAMPLES: &str = "\
+Examples:
+  ecs-pull check -f task-definition.json
+      Secret, credential, registry login, digest and platform of every container.
+  ecs-pull check -f task-definition.json --platform linux/arm64
+      The same for another platform than the task's.";
+
+const EXPLAIN_EXAMPLES: &str = "\
+Examples:
+  ecs-pull explain registry.example.com/team/app:v1
+      Every key of ECS_ENGINE_AUTH_DATA, and why it is used or not.
+  ecs-pull explain -f task-definition.json --output json | jq '.images[].credential'";
+
+const POLICY_EXAMPLES: &str = "\
+Examples:
+  ecs-pull policy -f task-definition.json
+      What the execution role needs, and what the owners of secrets in other accounts must allow.
+  ecs-pull policy -f task-definition.json --output json > policy.json
+      The policy document alone, for `aws iam put-role-policy --policy-document file://policy.json`.
+  ecs-pull policy -f task-definition.json \\
+      --kms-key arn:aws:kms:eu-west-1:222222222222:key/11111111-2222-3333-4444-555555555555
+      The same for secrets that are encrypted with that customer-managed key.";
+
+const CONFIG_SHOW_EXAMPLES: &str = "\
+Example:
+  ecs-pull config show --config-file ./ecs.config";
+
+const CONFIG_CHECK_EXAMPLES: &str = "\
+Examples:
+  ecs-pull config check
+      Exit code 3 when anything makes the configuration unusable.
+  ecs-pull --strict config check --config-file ./ecs.config
+      Exit code 3 for any finding at all.";
+
+const CONFIG_IMPORT_EXAMPLES: &str = "\
+Examples:
+  ecs-pull config import
+      Print the lines for the logins of the Docker configuration of this user.
+  sudo ecs-pull config import ~/.docker/config.json --write
+      Put them into /etc/ecs/ecs.config (mode 0600) and keep its other lines.
+  ecs-pull config import --write --kms-key alias/ecs-engine-auth
+      The same, encrypted: ECS_ENGINE_AUTH_DATA_KMS instead of plain text.";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Example:
@@ -169,7 +229,7 @@ pub(crate) struct What {
     pub(crate) file: Option<PathBuf>,
 
     /// Only these containers of the file
-    #[arg(long, value_name = "NAME", num_args = 1.., requires = "file")]
+    #[arg(long, value_name = "NAME", num_args = 1.., requires = "file", conflicts_with = "images")]
     pub(crate) container: Vec<String>,
 
     /// The secret that `repositoryCredentials` would name for these images
@@ -199,4 +259,53 @@ pub(crate) struct Who {
     /// Fetch secrets with the caller's own rights instead of assuming the execution role
     #[arg(long, conflicts_with = "external_id")]
     pub(crate) caller_credentials: bool,
+}
+
+/// What to print a policy for.
+#[derive(Debug, Args)]
+pub(crate) struct PolicyArguments {
+    #[command(flatten)]
+    pub(crate) images: Images,
+
+    /// Key that encrypts the secrets: the ARN of a customer-managed key, or `aws/secretsmanager`
+    #[arg(long, value_name = "ARN")]
+    pub(crate) kms_key: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Show the effective configuration and where each value was set; secrets are redacted
+    #[command(after_help = CONFIG_SHOW_EXAMPLES)]
+    Show,
+    /// Say what is wrong with the configuration
+    #[command(after_help = CONFIG_CHECK_EXAMPLES)]
+    Check,
+    /// Turn Docker's config.json, also one with credential helpers, into ECS_ENGINE_AUTH_* lines
+    #[command(after_help = CONFIG_IMPORT_EXAMPLES)]
+    Import(Import),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Import {
+    /// Docker's config.json [default: where Docker looks for it]
+    pub(crate) file: Option<PathBuf>,
+
+    /// Type of the auth data [default: dockercfg, unless there are tokens that need docker]
+    #[arg(long = "type", value_name = "TYPE", value_parser = auth_type)]
+    pub(crate) auth_type: Option<AuthType>,
+
+    /// Write into the env-file (--config-file, else /etc/ecs/ecs.config) instead of printing
+    #[arg(long)]
+    pub(crate) write: bool,
+
+    /// Encrypt with this KMS key: its id, ARN or alias
+    #[arg(long, value_name = "KEY")]
+    pub(crate) kms_key: Option<String>,
+}
+
+fn auth_type(written: &str) -> Result<AuthType, String> {
+    [AuthType::Docker, AuthType::Dockercfg]
+        .into_iter()
+        .find(|auth_type| auth_type.as_str() == written)
+        .ok_or_else(|| "write docker or dockercfg".to_owned())
 }

@@ -10,15 +10,15 @@ use super::args::Progress;
 mod bars;
 mod plain;
 
-/// The sink for a style; the second answer removes what is still drawn, to be called before anything else is printed.
-pub(crate) fn sink(style: Progress, quiet: bool) -> Arc<dyn ProgressSink> {
+/// The sink for a style.
+pub(crate) fn sink(style: Progress, quiet: bool) -> Box<dyn ProgressSink> {
     let on_terminal = std::io::stderr().is_terminal();
     match style {
-        _ if quiet => Arc::new(Nothing),
-        Progress::None => Arc::new(Nothing),
-        Progress::Auto if on_terminal => Arc::new(bars::Bars::new()),
-        Progress::Bar => Arc::new(bars::Bars::new()),
-        Progress::Auto | Progress::Plain => Arc::new(plain::Plain::new()),
+        _ if quiet => Box::new(Nothing),
+        Progress::None => Box::new(Nothing),
+        Progress::Auto if on_terminal => Box::new(bars::Bars::new()),
+        Progress::Bar => Box::new(bars::Bars::new()),
+        Progress::Auto | Progress::Plain => Box::new(plain::Plain::new()),
     }
 }
 

@@ -1,30 +1,47 @@
-//! `ecs-pull pull`
+//! `ecs-pull pull` and `ecs-pull check`
 
 use std::io::Write;
 
-use ecs_config_loader::Environment;
-use ecs_pull::{ExitCode, KnownSecrets, Report};
+use ecs_pull::{ExitCode, Report};
 
-use super::args::{Global, Images, Output};
+use super::args::{Images, Output};
 use super::failure::Failure;
-use super::{print, progress, render, setup};
+use super::progress::ProgressSink;
+use super::{Context, print, progress, render, setup::Setup};
 
-pub(crate) async fn run(
-    global: &Global,
-    images: &Images,
-    environment: &Environment,
-    known: &KnownSecrets,
-) -> Result<ExitCode, Failure> {
-    let setup = setup::Setup::read(global, images, environment, known).await?;
-    let progress = progress::sink(global.progress, global.quiet);
-    let report = setup.client.pull(&setup.task, progress.as_ref()).await;
-    progress.clear();
-    show(&report, global.output)?;
-    Ok(report.exit_code())
+pub(crate) async fn pull(context: &Context, images: &Images) -> Result<ExitCode, Failure> {
+    let setup = Setup::read(context, images).await?;
+    let progress = Progress::start(context);
+    let report = setup.client.pull(&setup.task, progress.0.as_ref()).await;
+    drop(progress);
+    show(&report, context.global.output)
+}
+
+pub(crate) async fn check(context: &Context, images: &Images) -> Result<ExitCode, Failure> {
+    let setup = Setup::read(context, images).await?;
+    let progress = Progress::start(context);
+    let report = setup.client.check(&setup.task, progress.0.as_ref()).await;
+    drop(progress);
+    show(&report, context.global.output)
+}
+
+/// What is drawn goes away with it, also when the command is interrupted.
+struct Progress(Box<dyn ProgressSink>);
+
+impl Progress {
+    fn start(context: &Context) -> Self {
+        Self(progress::sink(context.global.progress, context.global.quiet))
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.0.clear();
+    }
 }
 
 /// Results on stdout, problems on stderr.
-fn show(report: &Report, output: Output) -> Result<(), Failure> {
+fn show(report: &Report, output: Output) -> Result<ExitCode, Failure> {
     let mut stderr = std::io::stderr().lock();
     for container in &report.containers {
         if let Some(error) = &container.error {
@@ -33,13 +50,9 @@ fn show(report: &Report, output: Output) -> Result<(), Failure> {
             let _ = writeln!(stderr, "{text}");
         }
     }
-    let mut results = match output {
-        Output::Text => render::results(report),
-        Output::Json => serde_json::to_string(report)
-            .map_err(|error| Failure::new(ExitCode::Other, error.to_string(), "report this as a bug"))?,
+    match output {
+        Output::Text => print(render::results(report).as_bytes())?,
+        Output::Json => print(&render::json(report)?)?,
     };
-    if output == Output::Json {
-        results.push('\n');
-    }
-    print(results.as_bytes()).map(|_| ())
+    Ok(report.exit_code())
 }

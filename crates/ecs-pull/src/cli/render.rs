@@ -3,8 +3,12 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use ecs_pull::{ContainerReport, Report};
+use ecs_config_loader::Finding;
+use ecs_pull::{ContainerReport, ExitCode, Report};
 use ecs_registry_auth::Diagnosis;
+use serde::Serialize;
+
+use super::failure::Failure;
 
 /// A line per container that ended well.
 pub(crate) fn results(report: &Report) -> String {
@@ -57,6 +61,25 @@ pub(crate) fn problem(container: Option<&str>, diagnosis: &Diagnosis, attempts: 
         let _ = write!(text, "\n  next:  {}", next_step.replace('\n', "\n         "));
     }
     text
+}
+
+/// One JSON document and the end of its line.
+pub(crate) fn json(document: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    let mut text = serde_json::to_vec(document)
+        .map_err(|error| Failure::new(ExitCode::Other, error.to_string(), "report this as a bug"))?;
+    text.push(b'\n');
+    Ok(text)
+}
+
+/// A finding about the configuration, with its next step.
+pub(crate) fn finding(kind: &str, finding: &Finding) -> String {
+    match &finding.next_step {
+        Some(next_step) => format!(
+            "{kind}: {finding}\n  next:  {}",
+            next_step.replace('\n', "\n         ")
+        ),
+        None => format!("{kind}: {finding}"),
+    }
 }
 
 /// A size in decimal units, as Docker prints sizes.

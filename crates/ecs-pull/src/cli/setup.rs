@@ -1,18 +1,22 @@
 //! From arguments to a client, a task and the rights to pull it with.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ecs_config_loader::{Config, Environment, Finding, Loader};
-use ecs_pull::{Client, ExitCode, KnownSecrets, Rights, Task};
+use ecs_config_loader::{
+    Config, DockerConfigUse, Environment, Finding, Loader, Setting, WatchedDockerConfig,
+};
+use ecs_image_puller::HostChoice;
+use ecs_pull::{Client, ExitCode, KmsAuthData, Rights, Task};
 use ecs_registry_auth::Origin;
 use ecs_secret_resolver::{AwsContext, AwsOptions, Identity, RoleKeys};
 use ecs_task_images::{ContainerImage, TaskError, TaskImages};
 
 use super::args::{Global, Images, What, Who};
+use super::config::invalid;
 use super::failure::Failure;
-use super::input;
+use super::{Context, input, render};
 
 /// Everything a command about images works with.
 pub(crate) struct Setup {
@@ -21,12 +25,8 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    pub(crate) async fn read(
-        global: &Global,
-        images: &Images,
-        environment: &Environment,
-        known: &KnownSecrets,
-    ) -> Result<Self, Failure> {
+    pub(crate) async fn read(context: &Context, images: &Images) -> Result<Self, Failure> {
+        let global = &context.global;
         if images.what.file.as_deref() == Some(Path::new("-"))
             && images.who.execution_credentials.as_deref() == Some(Path::new("-"))
         {
@@ -41,12 +41,19 @@ impl Setup {
         task.region = global.region.clone().or(task.region);
         let rights = rights(&images.who)?;
 
-        let aws = aws(global, environment)?;
-        let config = config(global, environment, &aws).await?;
+        let config = config(context).await?;
+        let docker_config = WatchedDockerConfig::load(&config.docker_config.value, &context.environment)
+            .await
+            .map_err(|errors| invalid(&errors))?;
+        if let Some(docker_config) = &docker_config {
+            warn(global, docker_config.current().findings());
+        }
         let mut builder = Client::builder(config)
-            .aws(aws)
+            .aws(aws(context)?)
+            .docker_config(docker_config)
+            .engine_choice(engine_choice(&context.environment)?)
             .rights(rights)
-            .known_secrets(known.clone());
+            .known_secrets(context.known.clone());
         if let Some(url) = &global.docker_host {
             builder = builder.docker_host(url.clone(), Origin::argument("--docker-host"));
         }
@@ -57,56 +64,82 @@ impl Setup {
     }
 }
 
+/// A loader for the files and with the strictness that were asked for.
+pub(crate) fn loader(context: &Context) -> Result<Loader, Failure> {
+    let loader = Loader::new(context.environment.clone())
+        .strict(context.global.strict)
+        .decryptor(Arc::new(KmsAuthData::new(aws(context)?, Identity::caller())));
+    Ok(match &context.global.config_file {
+        Some(path) => loader.env_file(path),
+        None => loader,
+    })
+}
+
 /// The configuration, with its warnings shown.
-pub(crate) async fn config(
-    global: &Global,
-    environment: &Environment,
-    _aws: &AwsContext,
-) -> Result<Config, Failure> {
-    let mut loader = Loader::new(environment.clone()).strict(global.strict);
-    if let Some(path) = &global.config_file {
-        loader = loader.env_file(path);
-    }
-    let config = loader.load().await.map_err(|errors| {
-        Failure::all(
-            ExitCode::Configuration,
-            errors
-                .findings()
-                .iter()
-                .map(|finding| (finding.to_string(), finding.next_step.clone())),
-        )
-    })?;
-    if !global.quiet {
-        config.warnings.iter().for_each(warn);
+async fn config(context: &Context) -> Result<Config, Failure> {
+    let mut config = loader(context)?.load().await.map_err(|errors| invalid(&errors))?;
+    warn(&context.global, &config.warnings);
+    if let Some(path) = &context.global.docker_config {
+        let wanted = if path.as_os_str().is_empty() {
+            DockerConfigUse::Standard
+        } else {
+            DockerConfigUse::Path(path.clone())
+        };
+        config.docker_config = Setting::new(wanted, Origin::argument("--docker-config"));
     }
     Ok(config)
 }
 
-fn warn(finding: &Finding) {
+fn warn<'a>(global: &Global, findings: impl IntoIterator<Item = &'a Finding>) {
+    if global.quiet {
+        return;
+    }
     let mut stderr = std::io::stderr().lock();
-    // A warning that nobody can read is no reason to stop.
-    let _ = writeln!(stderr, "warning: {finding}");
-    if let Some(next_step) = &finding.next_step {
-        let _ = writeln!(stderr, "  next:  {next_step}");
+    for finding in findings {
+        // A warning that nobody can read is no reason to stop.
+        let _ = writeln!(stderr, "{}", render::finding("warning", finding));
     }
 }
 
-pub(crate) fn aws(global: &Global, environment: &Environment) -> Result<AwsContext, Failure> {
-    let mut options = AwsOptions::default();
-    if let Some(profile) = &global.profile {
-        options = options.with_profile(profile);
-    }
-    if let Some(region) = &global.region {
-        options = options.with_region(region);
-    }
-    let ca_bundle = environment.get("AWS_CA_BUNDLE").map_err(|finding| {
-        Failure::new(
+/// What the docker command reads to find its engine.
+///
+/// Rule: <https://docs.docker.com/reference/cli/docker/#environment-variables>.
+fn engine_choice(environment: &Environment) -> Result<HostChoice, Failure> {
+    let get = |name| variable(environment, name);
+    Ok(HostChoice {
+        docker_context: get("DOCKER_CONTEXT")?,
+        docker_tls_verify: get("DOCKER_TLS_VERIFY")?,
+        docker_tls: get("DOCKER_TLS")?,
+        docker_cert_path: get("DOCKER_CERT_PATH")?.map(PathBuf::from),
+        docker_config: match get("DOCKER_CONFIG")? {
+            Some(directory) => Some(PathBuf::from(directory)),
+            None => get("HOME")?.map(|home| Path::new(&home).join(".docker")),
+        },
+        ..HostChoice::default()
+    })
+}
+
+/// A variable that is set and not empty.
+fn variable(environment: &Environment, name: &str) -> Result<Option<String>, Failure> {
+    let value = environment.get(name).map_err(|finding| {
+        Failure::all(
             ExitCode::Configuration,
-            finding.to_string(),
-            "set it to the path of a PEM file",
+            [(finding.to_string(), finding.next_step)],
         )
     })?;
-    if let Some(path) = ca_bundle.filter(|path| !path.is_empty()) {
+    Ok(value.filter(|value| !value.is_empty()).map(str::to_owned))
+}
+
+/// How AWS is reached; nothing is loaded yet.
+pub(crate) fn aws(context: &Context) -> Result<AwsContext, Failure> {
+    let mut options = AwsOptions::default();
+    if let Some(profile) = &context.global.profile {
+        options = options.with_profile(profile);
+    }
+    if let Some(region) = &context.global.region {
+        options = options.with_region(region);
+    }
+    if let Some(path) = variable(&context.environment, "AWS_CA_BUNDLE")? {
         options = options.with_ca_bundle(path);
     }
     Ok(AwsContext::new(options))

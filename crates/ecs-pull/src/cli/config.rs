@@ -1,0 +1,167 @@
+//! `ecs-pull config`
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::Path;
+
+use ecs_config_loader::{
+    Config, ConfigErrors, DEFAULT_ENV_FILE, DockerConfig, Finding, ImportedAuth, Severity, write_env_file,
+};
+use ecs_pull::{ExitCode, KmsAuthData};
+use ecs_secret_resolver::Identity;
+use serde_json::json;
+
+use super::args::{ConfigCommand, Import, Output};
+use super::failure::Failure;
+use super::{Context, print, render, setup};
+
+pub(crate) async fn run(context: &Context, command: ConfigCommand) -> Result<ExitCode, Failure> {
+    match command {
+        ConfigCommand::Show => show(context).await,
+        ConfigCommand::Check => check(context).await,
+        ConfigCommand::Import(import) => import_logins(context, &import).await,
+    }
+}
+
+async fn show(context: &Context) -> Result<ExitCode, Failure> {
+    let config = setup::loader(context)?
+        .load()
+        .await
+        .map_err(|errors| invalid(&errors))?;
+    match context.global.output {
+        Output::Text => print(text(&config).as_bytes()),
+        Output::Json => print(&render::json(&config.show())?),
+    }
+}
+
+fn text(config: &Config) -> String {
+    let shown = config.show();
+    let mut text = String::new();
+    // Writing to a `String` cannot fail.
+    for setting in &shown.settings {
+        let _ = writeln!(text, "{}={}  ({})", setting.name, setting.value, setting.origin);
+    }
+    for registry in &shown.registries {
+        let _ = write!(text, "registry {}: {:?}", registry.registry, registry.key);
+        if let Some(credential) = registry.credential {
+            let _ = write!(text, " {credential} [redacted]");
+        }
+        if let Some(username) = &registry.username {
+            let _ = write!(text, " user {username:?}");
+        }
+        if let Some(problem) = &registry.problem {
+            let _ = write!(text, " cannot be used: {problem}");
+        }
+        let _ = writeln!(text, "  ({})", registry.origin);
+    }
+    for warning in &shown.warnings {
+        let _ = writeln!(text, "{}", render::finding("warning", warning));
+    }
+    text
+}
+
+async fn check(context: &Context) -> Result<ExitCode, Failure> {
+    let findings = setup::loader(context)?.check().await;
+    let is_bad = |finding: &&Finding| finding.severity == Severity::Error || context.global.strict;
+    let ok = !findings.iter().any(|finding| is_bad(&finding));
+    match context.global.output {
+        Output::Text => {
+            let mut text = String::new();
+            for finding in &findings {
+                let kind = if finding.severity == Severity::Error {
+                    "error"
+                } else {
+                    "warning"
+                };
+                // Writing to a `String` cannot fail.
+                let _ = writeln!(text, "{}", render::finding(kind, finding));
+            }
+            if findings.is_empty() {
+                text.push_str("nothing is wrong with the configuration\n");
+            }
+            print(text.as_bytes())?
+        }
+        Output::Json => print(&render::json(&json!({ "findings": findings, "ok": ok }))?)?,
+    };
+    Ok(if ok {
+        ExitCode::Success
+    } else {
+        ExitCode::Configuration
+    })
+}
+
+async fn import_logins(context: &Context, import: &Import) -> Result<ExitCode, Failure> {
+    let docker_config = match &import.file {
+        Some(path) => DockerConfig::at(path, &context.environment).await,
+        None => DockerConfig::standard(&context.environment).await,
+    };
+    let stored = docker_config.map_err(|errors| invalid(&errors))?.stored().await;
+    let mut imported = ImportedAuth::new(&stored, import.auth_type).map_err(|errors| invalid(&errors))?;
+    if let Some(key) = &import.kms_key {
+        let kms = KmsAuthData::new(setup::aws(context)?, Identity::caller());
+        imported = imported.encrypted(&kms, key).await.map_err(|error| {
+            let next_step = error.next_step().map(str::to_owned);
+            let message = match error.cause() {
+                Some(cause) => format!("{error}: {cause}"),
+                None => error.to_string(),
+            };
+            Failure::all(error.class().into(), [(message, next_step)])
+        })?;
+    }
+    if !context.global.quiet {
+        let mut stderr = std::io::stderr().lock();
+        for note in imported.notes() {
+            // A note that nobody can read is no reason to stop.
+            let _ = writeln!(stderr, "{}", render::finding("note", note));
+        }
+    }
+    if !import.write {
+        // The lines are what was asked for, secrets included: they are meant for a file.
+        return print(imported.lines().expose().as_bytes());
+    }
+    let path = context
+        .global
+        .config_file
+        .as_deref()
+        .unwrap_or(Path::new(DEFAULT_ENV_FILE));
+    write_env_file(path, &imported).map_err(|errors| invalid(&errors))?;
+    match context.global.output {
+        Output::Text => {
+            let keys: Vec<&str> = imported
+                .registries()
+                .iter()
+                .map(|registry| &*registry.key)
+                .collect();
+            print(
+                format!(
+                    "{}: type {}, {}\n",
+                    path.display(),
+                    imported.auth_type(),
+                    keys.join(", ")
+                )
+                .as_bytes(),
+            )
+        }
+        Output::Json => {
+            let registries: Vec<_> = imported
+                .registries()
+                .iter()
+                .map(|registry| json!({ "key": registry.key, "from": registry.from, "origin": registry.origin }))
+                .collect();
+            print(&render::json(&json!({
+                "file": path, "type": imported.auth_type().as_str(), "registries": registries, "ok": true,
+            }))?)
+        }
+    }
+}
+
+/// Everything that makes a configuration unusable.
+pub(crate) fn invalid(errors: &ConfigErrors) -> Failure {
+    Failure::all(
+        ExitCode::Configuration,
+        errors
+            .findings()
+            .iter()
+            .map(|finding| (finding.to_string(), finding.next_step.clone())),
+    )
+}

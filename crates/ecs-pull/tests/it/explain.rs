@@ -1,0 +1,120 @@
+//! `ecs-pull explain`
+
+use serde_json::Value;
+
+use crate::support::Sandbox;
+
+const VECTORS: &str = include_str!("../../../ecs-config-loader/tests/vectors/engine-auth.jsonl");
+
+/// The daemon refuses these images, so that there is no answer about their credential.
+const REFUSED: [&str; 2] = ["REG.Example.comapp", "[::1]:5000app"];
+
+#[test]
+fn every_vector_is_explained_with_its_key() {
+    let mut explained = 0;
+    for line in VECTORS.lines() {
+        let row: Value = serde_json::from_str(line).unwrap();
+        let text = |field: &str| row[field].as_str().unwrap();
+        let run = Sandbox::new()
+            .with_variable("ECS_ENGINE_AUTH_TYPE", text("type"))
+            .with_variable("ECS_ENGINE_AUTH_DATA", text("data"))
+            .run(["--output", "json", "explain", text("image")]);
+        let image = &run.json()["images"][0];
+        if REFUSED.iter().any(|refused| text("image").starts_with(refused)) {
+            assert_eq!(run.code, 3, "{line}");
+            continue;
+        }
+        let ours = &row["ours"];
+        assert_eq!(
+            image["credential"]["key"], ours["key"],
+            "{line}\n{}{}",
+            run.stdout, run.stderr
+        );
+        for field in ["password", "identitytoken", "registrytoken"] {
+            if let Some(secret) = ours[field].as_str().filter(|secret| secret.len() > 4) {
+                assert!(
+                    !run.stdout.contains(secret) && !run.stderr.contains(secret),
+                    "{line}"
+                );
+            }
+        }
+        explained += 1;
+    }
+    assert!(explained > 1900, "{explained}");
+}
+
+#[test]
+fn candidates_say_why_they_lost() {
+    let sandbox = Sandbox::new();
+    sandbox.file(
+        "ecs.config",
+        "ECS_ENGINE_AUTH_TYPE=docker\n\
+         ECS_ENGINE_AUTH_DATA={\"registry.example.com/team\":{\"username\":\"alice\",\"password\":\"hunter2\"},\
+         \"registry.example.com/other\":{\"username\":\"bob\",\"password\":\"hunter3\"}}\n",
+    );
+    let run = sandbox.run(["explain", "registry.example.com/team/app:v1"]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let origin = format!("{}:2", sandbox.path("ecs.config").display());
+    for expected in [
+        "repository: team/app",
+        "user \"alice\"",
+        "used: engine-auth registry.example.com/team",
+        &origin,
+    ] {
+        assert!(run.stdout.contains(expected), "{expected}\n{}", run.stdout);
+    }
+    let lost = run
+        .stdout
+        .lines()
+        .find(|line| line.contains("registry.example.com/other"))
+        .unwrap();
+    assert!(
+        lost.contains("not used") && lost.contains("other is not a prefix of team/app"),
+        "{lost}"
+    );
+    assert!(!run.stdout.contains("hunter"), "{}", run.stdout);
+}
+
+#[test]
+fn a_secret_is_named_with_its_role_and_nothing_is_asked() {
+    let sandbox = Sandbox::new();
+    let definition = sandbox.file(
+        "task.json",
+        r#"{"family": "web", "executionRoleArn": "arn:aws:iam::111111111111:role/execution", "containerDefinitions": [
+            {"name": "app", "image": "registry.example.com/app", "repositoryCredentials":
+             {"credentialsParameter": "arn:aws:secretsmanager:eu-west-1:222222222222:secret:registry-AbCdEf"}},
+            {"name": "sidecar", "image": "111111111111.dkr.ecr.us-east-1.amazonaws.com/sidecar"},
+            {"name": "public", "image": "public.example.com/nginx"}]}"#,
+    );
+    let run = sandbox.run(["--output", "json", "explain", "-f", definition.to_str().unwrap()]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let images = run.json()["images"].clone();
+    let source = |index: usize| images[index]["credential"]["source"].as_str().unwrap();
+    assert_eq!(
+        [source(0), source(1), source(2)],
+        ["repository-credentials", "ecr", "anonymous"]
+    );
+    assert_eq!(
+        images[0]["credential"]["secret"],
+        "arn:aws:secretsmanager:eu-west-1:222222222222:secret:registry-AbCdEf"
+    );
+    assert_eq!(
+        images[0]["credential"]["role"],
+        "arn:aws:iam::111111111111:role/execution"
+    );
+    assert_eq!(images[2]["registry"], "public.example.com");
+}
+
+#[test]
+fn a_broken_entry_is_an_error_and_not_anonymous() {
+    let run = Sandbox::new()
+        .with_variable("ECS_ENGINE_AUTH_TYPE", "dockercfg")
+        .with_variable(
+            "ECS_ENGINE_AUTH_DATA",
+            r#"{"registry.example.com": {"auth": "!!hunter2!!"}}"#,
+        )
+        .run(["--output", "json", "explain", "registry.example.com/app"]);
+    assert_eq!(run.code, 3, "{}", run.stdout);
+    assert!(run.json()["images"][0]["credential"].is_null());
+    assert!(!run.stdout.contains("hunter2") && !run.stderr.contains("hunter2"));
+}
