@@ -3,6 +3,8 @@
 //! The configuration comes from the environment and `/etc/ecs/ecs.config`, AWS credentials from where the AWS SDKs
 //! look, and the secrets are read with the task's execution role.
 
+#![expect(clippy::print_stdout, reason = "a program may print")]
+
 use ecs_pull::config_loader::{Environment, Loader};
 use ecs_pull::image_puller::Silent;
 use ecs_pull::registry_auth::Origin;

@@ -49,16 +49,18 @@ impl Rights {
             return Ok(None);
         };
         let mut role = AssumeRole::new(role_arn)
-            .map_err(invalid)?
+            .map_err(|error| invalid(&error))?
             .with_source(instance.clone());
         if let Some(external_id) = external_id {
-            role = role.with_external_id(&**external_id).map_err(invalid)?;
+            role = role
+                .with_external_id(&**external_id)
+                .map_err(|error| invalid(&error))?;
         }
         Ok(Some(Identity::assume_role(role)))
     }
 }
 
-fn invalid(error: ecs_secret_resolver::AssumeRoleError) -> Diagnosis {
+fn invalid(error: &ecs_secret_resolver::AssumeRoleError) -> Diagnosis {
     Diagnosis::new(
         ErrorName::ResourceInitialization,
         ErrorClass::Configuration,
