@@ -1,322 +1,411 @@
-//! Real layers, a real registry, a real engine, and between the last two what goes wrong on the way.
+//! What goes wrong between an engine and its registry: a real engine, a real registry, a fault proxy between the two.
 //!
-//! Every row has its own repository and its own proxy, so that the rows of a table run at the same time.
+//! One table per fault. Every row has an image of its own, so that no layer is there before, and a proxy of its own.
+//! A second host stands by to which no row may carry the password.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result};
-use ecs_image_puller::testing::fault_proxy::{Answer, Fault, FaultProxy, RetryAfter, Rule};
-use ecs_image_puller::{
-    Behavior, ConnectOptions, DockerEngine, DockerHost, PullFailure, PullRequest, Pulled, Puller,
-    PullerSettings, RetrySettings, Silent,
-};
-use ecs_registry_auth::{
-    CredentialSource, ErrorClass, ErrorName, Provenance, RegistryCredential, ResolvedCredential, Stage,
-    StaticKeychain,
-};
-use integration::{Access, Engine, Image, Platform, Registry};
+use anyhow::Result;
+use ecs_image_puller::testing::fault_proxy::{Answer, Fault, RetryAfter, Rule};
+use ecs_registry_auth::{ErrorClass, ErrorName, Stage};
 
-const PASSWORD: &str = "s3cret>?~of-alice";
-const LAYER: usize = 400_000;
+mod scene;
 
-fn noise(seed: &str) -> Vec<u8> {
-    let mut state = seed.bytes().fold(1u64, |state, byte| {
-        state.wrapping_mul(31).wrapping_add(byte.into()) | 1
-    });
-    (0..LAYER)
-        .map(|_| {
-            state ^= state << 13;
-            state ^= state >> 7;
-            state ^= state << 17;
-            (state >> 24) as u8
-        })
-        .collect()
+use ErrorName::{CannotPullContainer, CannotPullImageManifest, DockerTimeout};
+use scene::End::{Final, Pulled, Retriable};
+use scene::{MANIFEST_ATTEMPTS, MakeRule, PULL_ATTEMPTS, Scene};
+
+/// In the middle of a layer.
+const MIDDLE: u64 = 150_000;
+const MANIFESTS: &str = "/v2/*/manifests/*";
+const BLOBS: &str = "/v2/*/blobs/*";
+
+fn html(status: u16) -> Fault {
+    Fault::Answer(
+        Answer::status(status).with_body("text/html", "<!DOCTYPE html><title>Please log in</title>"),
+    )
 }
 
-fn settings() -> PullerSettings {
-    let retry = |attempts| RetrySettings {
-        attempts,
-        first_delay: Duration::from_millis(100),
-        factor: 2.0,
-        longest_delay: Duration::from_millis(400),
-    };
-    PullerSettings {
-        pull_timeout: Duration::from_secs(30),
-        begin_timeout: Duration::from_secs(4),
-        inactivity_timeout: Duration::from_secs(3),
-        manifest_timeout: Duration::from_secs(5),
-        behavior: Behavior::Always,
-        manifest_retry: retry(4),
-        pull_retry: retry(3),
-        longest_wait: Duration::from_secs(2),
-    }
+fn limited(retry_after: RetryAfter) -> Fault {
+    Fault::Answer(Answer::status(429).with_retry_after(retry_after))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn explore() -> Result<()> {
-    let t = Instant::now();
-    let users = [("alice", PASSWORD)];
-    let (engine, registry, open) = tokio::try_join!(
-        Engine::start(&["registry.example.com"]),
-        Registry::start("registry.example.com", Access::Passwords(&users)),
-        Registry::start("registry.example.com", Access::Open),
-    )?;
-    eprintln!("started {:?}", t.elapsed());
-    let docker = DockerEngine::connect(&DockerHost::parse(engine.host())?, ConnectOptions::default()).await?;
-    let puller = Puller::new(Arc::new(docker), settings());
-    let port = |r: &Registry| -> SocketAddr {
-        format!("127.0.0.1:{}", r.host().rsplit(':').next().unwrap())
-            .parse()
-            .unwrap()
-    };
-    let elsewhere = FaultProxy::start_at("127.0.0.2:0".parse()?, port(&open)).await?;
-    let away = format!("http://{}", elsewhere.address());
-    elsewhere.inject(Rule::on(
-        "/token",
-        Fault::Answer(Answer::status(200).with_body("application/json", "{\"token\":\"x\"}")),
-    ));
-    let manifests = "/v2/*/manifests/*";
-    let blobs = "/v2/*/blobs/*";
-    let w = elsewhere.watch(PASSWORD);
-    let rows: Vec<(&str, Rule)> = vec![
-        ("none", Rule::on("/nothing", Fault::Status(500))),
-        ("503m1", Rule::on(manifests, Fault::Status(503)).times(1)),
-        ("503m", Rule::on(manifests, Fault::Status(503))),
-        ("500ping2", Rule::on("/v2/", Fault::Status(500)).times(2)),
-        ("500ping", Rule::on("/v2/", Fault::Status(500))),
-        ("503b1", Rule::on(blobs, Fault::Status(503)).times(1)),
-        ("404b", Rule::on(blobs, Fault::Status(404))),
-        ("403b", Rule::on(blobs, Fault::Status(403))),
-        ("401b", Rule::on(blobs, Fault::Status(401))),
-        ("429b", Rule::on(blobs, Fault::Status(429))),
-        ("401m", Rule::on(manifests, Fault::Status(401))),
-        ("403m", Rule::on(manifests, Fault::Status(403))),
-        ("404m", Rule::on(manifests, Fault::Status(404))),
-        ("404mget", Rule::on(manifests, Fault::Status(404)).skip(2)),
-        (
-            "429m1",
-            Rule::on(
-                manifests,
-                Fault::Answer(Answer::status(429).with_retry_after(RetryAfter::Seconds(1))),
-            )
-            .times(1),
-        ),
-        (
-            "429m",
-            Rule::on(
-                manifests,
-                Fault::Answer(
-                    Answer::status(429).with_retry_after(RetryAfter::Date(Duration::from_secs(60))),
+#[tokio::test]
+async fn a_status_is_retried_or_final() -> Result<()> {
+    use ErrorClass::{NotFound, Other, Refused};
+    Scene::start()
+        .await?
+        .run_all(vec![
+            // An engine asks for a manifest twice, by HEAD and by GET, before it gives up.
+            (
+                "manifest-503-once",
+                |_| Rule::on(MANIFESTS, Fault::Status(503)).times(2),
+                Pulled(2),
+            ),
+            (
+                "manifest-503",
+                |_| Rule::on(MANIFESTS, Fault::Status(503)),
+                Retriable(CannotPullContainer, Other, Stage::Manifest, MANIFEST_ATTEMPTS),
+            ),
+            (
+                "manifest-500",
+                |_| Rule::on(MANIFESTS, Fault::Status(500)),
+                Retriable(CannotPullContainer, Other, Stage::Manifest, MANIFEST_ATTEMPTS),
+            ),
+            (
+                "manifest-401",
+                |_| Rule::on(MANIFESTS, Fault::Status(401)),
+                Final(CannotPullContainer, Refused, Stage::Manifest, 1),
+            ),
+            (
+                "manifest-403",
+                |_| Rule::on(MANIFESTS, Fault::Status(403)),
+                Final(CannotPullContainer, Refused, Stage::Manifest, 1),
+            ),
+            (
+                "manifest-404",
+                |_| Rule::on(MANIFESTS, Fault::Status(404)),
+                Final(CannotPullContainer, NotFound, Stage::Manifest, 1),
+            ),
+            // The engine tries a layer or a configuration six times before it says what is wrong, with waits of its own
+            // of up to 20 s for layers: the rows for what lasts are about the configuration, which goes faster.
+            (
+                "layer-503-once",
+                |place| Rule::on(place.layer, Fault::Status(503)).times(1),
+                Pulled(1),
+            ),
+            (
+                "blobs-401",
+                |_| Rule::on(BLOBS, Fault::Status(401)),
+                Final(CannotPullContainer, Refused, Stage::Pull, 1),
+            ),
+            (
+                "blobs-403",
+                |_| Rule::on(BLOBS, Fault::Status(403)),
+                Final(CannotPullContainer, Refused, Stage::Pull, 1),
+            ),
+            (
+                "blobs-404",
+                |_| Rule::on(BLOBS, Fault::Status(404)),
+                Final(CannotPullContainer, NotFound, Stage::Pull, 1),
+            ),
+        ])
+        .await
+}
+
+#[tokio::test]
+async fn a_rate_limit_is_waited_for_within_the_budget() -> Result<()> {
+    // An engine keeps the header to itself, so that the wait is the puller's own.
+    Scene::start()
+        .await?
+        .run_all(vec![
+            (
+                "seconds-once",
+                |_| Rule::on(MANIFESTS, limited(RetryAfter::Seconds(1))).times(2),
+                Pulled(2),
+            ),
+            (
+                "date-once",
+                |_| Rule::on(MANIFESTS, limited(RetryAfter::Date(Duration::from_secs(1)))).times(2),
+                Pulled(2),
+            ),
+            (
+                "date",
+                |_| Rule::on(MANIFESTS, limited(RetryAfter::Date(Duration::from_secs(3600)))),
+                Retriable(
+                    CannotPullContainer,
+                    ErrorClass::RateLimited,
+                    Stage::Manifest,
+                    MANIFEST_ATTEMPTS,
                 ),
             ),
-        ),
-        (
-            "reset1",
-            Rule::on(blobs, Fault::Reset { after: 100_000 })
-                .method("GET")
-                .times(1),
-        ),
-        (
-            "trunc1",
-            Rule::on(blobs, Fault::Truncate { after: 100_000 })
-                .method("GET")
-                .times(1),
-        ),
-        (
-            "wrong1",
-            Rule::on(blobs, Fault::WrongByte { at: 100_000 })
-                .method("GET")
-                .times(2),
-        ),
-        (
-            "wrong",
-            Rule::on(blobs, Fault::WrongByte { at: 100_000 }).method("GET"),
-        ),
-        (
-            "wrongm",
-            Rule::on(manifests, Fault::WrongByte { at: 100 }).method("GET"),
-        ),
-        (
-            "stall1",
-            Rule::on(blobs, Fault::Stall { after: 100_000 })
-                .method("GET")
-                .times(1),
-        ),
-        (
-            "stall",
-            Rule::on(blobs, Fault::Stall { after: 100_000 }).method("GET"),
-        ),
-        ("slow", Rule::on(blobs, Fault::Slow { rate: 100_000 })),
-        (
-            "delaym",
-            Rule::on(manifests, Fault::Delay(Duration::from_secs(60))),
-        ),
-        ("delayb", Rule::on(blobs, Fault::Delay(Duration::from_secs(60)))),
-        ("redirectb", Rule::on(blobs, Fault::Redirect { to: away.clone() })),
-        (
-            "redirectm",
-            Rule::on(manifests, Fault::Redirect { to: away.clone() }),
-        ),
-        (
-            "redirectv2",
-            Rule::on("/v2/", Fault::Redirect { to: away.clone() }),
-        ),
-        (
-            "realm",
-            Rule::on(
-                "/v2/",
-                Fault::Realm {
-                    realm: format!("{away}/token"),
-                },
-            ),
-        ),
-        (
-            "realmm",
-            Rule::on(
-                manifests,
-                Fault::Realm {
-                    realm: format!("{away}/token"),
-                },
-            ),
-        ),
-        (
-            "basicrealm",
-            Rule::on(
-                "/v2/",
-                Fault::Answer(
-                    Answer::status(401).with_header("www-authenticate", format!("Basic realm=\"{away}\"")),
+            (
+                "blobs",
+                |_| Rule::on(BLOBS, limited(RetryAfter::Seconds(1))),
+                Retriable(
+                    CannotPullContainer,
+                    ErrorClass::RateLimited,
+                    Stage::Pull,
+                    PULL_ATTEMPTS,
                 ),
             ),
-        ),
-        (
-            "htmlping",
-            Rule::on(
-                "/v2/",
-                Fault::Answer(Answer::status(200).with_body("text/html", "<html>log in</html>")),
-            ),
-        ),
-        (
-            "htmlm",
-            Rule::on(
-                manifests,
-                Fault::Answer(Answer::status(200).with_body("text/html", "<html>log in</html>")),
-            ),
-        ),
-        (
-            "htmlb",
-            Rule::on(
-                blobs,
-                Fault::Answer(Answer::status(200).with_body("text/html", "<html>log in</html>")),
-            ),
-        ),
-        (
-            "html503",
-            Rule::on(
-                manifests,
-                Fault::Answer(Answer::status(503).with_body("text/html", "<html>sorry</html>")),
-            ),
-        ),
-        (
-            "refuse1",
-            Rule::on(
-                manifests,
-                Fault::Refuse {
-                    lasting: Duration::from_millis(150),
-                },
-            )
-            .times(1),
-        ),
-        (
-            "refuse",
-            Rule::on(
-                manifests,
-                Fault::Refuse {
-                    lasting: Duration::from_secs(20),
-                },
-            )
-            .times(1),
-        ),
-        (
-            "refuseb",
-            Rule::on(
-                blobs,
-                Fault::Refuse {
-                    lasting: Duration::from_millis(300),
-                },
-            )
-            .times(1),
-        ),
+        ])
+        .await
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_in_the_middle_of_a_layer_is_taken_up_again() -> Result<()> {
+    let scene = Scene::start().await?;
+    let rows: Vec<(&str, MakeRule)> = vec![
+        ("reset", |place| {
+            Rule::on(place.layer, Fault::Reset { after: MIDDLE }).times(1)
+        }),
+        ("truncated", |place| {
+            Rule::on(place.layer, Fault::Truncate { after: MIDDLE }).times(1)
+        }),
     ];
-    let wanted = std::env::var("ROWS").unwrap_or_default();
     for (name, rule) in rows {
-        if !wanted.is_empty() && !wanted.split(',').any(|w| w == name) {
-            continue;
-        }
-        let image = Image::with_layers(Platform::of_this_machine(), &[&noise(name)])?;
-        let repository = format!("team/{name}");
-        registry.push(&image, &repository, "v1").await?;
-        open.push(&image, &repository, "v1").await?;
-        let proxy = FaultProxy::start(port(&registry)).await?;
-        let injected = proxy.inject(rule);
-        let host = format!("registry.example.com:{}", proxy.address().port());
-        let reference: ecs_registry_auth::ImageReference = format!("{host}/{repository}:v1").parse()?;
-        let keychain = StaticKeychain::new(ResolvedCredential::new(
-            RegistryCredential::basic("alice", PASSWORD),
-            Provenance::new(CredentialSource::EngineAuth, reference.registry().clone()),
-        ));
-        let before = (w.sightings(), elsewhere.request_count());
-        let t = Instant::now();
-        let outcome = puller
-            .pull(&PullRequest::new(reference, Arc::new(keychain)), &Silent)
-            .await;
-        eprintln!(
-            "=== {name}: {:?} hits {} elsewhere {:?}",
-            t.elapsed(),
-            injected.hits(),
-            (w.sightings() - before.0, elsewhere.request_count() - before.1)
+        let went = scene.run(name, rule).await?;
+        assert_eq!(went.end, Pulled(1), "{name}");
+        // The engine keeps what it has and asks for the rest.
+        let asked = went.layer_requests();
+        assert_eq!(asked.len(), 2, "{name}: {asked:?}");
+        assert_eq!(
+            (asked[0].bytes, asked[0].range.as_deref()),
+            (MIDDLE, None),
+            "{name}"
         );
-        match outcome {
-            Ok(p) => eprintln!(
-                "  ok {:?} attempts {} {:?}",
-                p.status, p.facts.attempts, p.facts.history
-            ),
-            Err(f) => {
-                let d = f.diagnosis();
-                eprintln!(
-                    "  ERR {} {:?} {:?} retriable {} attempts {}\n   {}\n   cause {:?}\n   next {:?}",
-                    d.name(),
-                    d.class(),
-                    d.stage(),
-                    d.is_retriable(),
-                    f.facts().attempts,
-                    d.message(),
-                    d.cause(),
-                    d.next_step()
-                );
-                for a in &f.facts().history {
-                    eprintln!("     {} {} {} {:?}", a.number, a.stage, a.message, a.cause);
-                }
-            }
-        }
-        for r in proxy.requests() {
-            eprintln!(
-                "      {} {} {:?} {:?} {:?} {}",
-                r.method,
-                r.path.chars().take(60).collect::<String>(),
-                r.authorization,
-                r.range,
-                r.status,
-                r.bytes
-            );
-        }
-    }
-    for r in elsewhere.requests() {
-        eprintln!(
-            "  elsewhere    {} {} {:?} {:?} {:?} {}",
-            r.method, r.path, r.authorization, r.range, r.status, r.bytes
-        );
+        assert_eq!(asked[1].range, Some(format!("bytes={MIDDLE}-")), "{name}");
+        assert_eq!(scene.leak.sightings(), 0, "{name}");
     }
     Ok(())
+}
+
+#[tokio::test]
+async fn a_wrong_byte_is_never_accepted() -> Result<()> {
+    Scene::start()
+        .await?
+        .run_all(vec![
+            (
+                "layer-once",
+                |place| Rule::on(place.layer, Fault::WrongByte { at: MIDDLE }).times(1),
+                Pulled(2),
+            ),
+            (
+                "layer",
+                |place| Rule::on(place.layer, Fault::WrongByte { at: MIDDLE }),
+                Retriable(CannotPullContainer, ErrorClass::Other, Stage::Pull, PULL_ATTEMPTS),
+            ),
+            (
+                "manifest",
+                |_| Rule::on(MANIFESTS, Fault::WrongByte { at: 100 }).method("GET"),
+                Retriable(CannotPullContainer, ErrorClass::Other, Stage::Pull, PULL_ATTEMPTS),
+            ),
+            (
+                "configuration",
+                |_| Rule::on(BLOBS, Fault::WrongByte { at: 10 }),
+                Retriable(CannotPullContainer, ErrorClass::Other, Stage::Pull, PULL_ATTEMPTS),
+            ),
+        ])
+        .await
+}
+
+#[tokio::test]
+async fn silence_has_its_limits() -> Result<()> {
+    const LONG: Duration = Duration::from_secs(60);
+    Scene::start()
+        .await?
+        .run_all(vec![
+            (
+                "layer-once",
+                |place| Rule::on(place.layer, Fault::Stall { after: MIDDLE }).times(1),
+                Pulled(2),
+            ),
+            (
+                "layer",
+                |place| Rule::on(place.layer, Fault::Stall { after: MIDDLE }),
+                Retriable(DockerTimeout, ErrorClass::TimedOut, Stage::Pull, PULL_ATTEMPTS),
+            ),
+            (
+                "manifest",
+                |_| Rule::on(MANIFESTS, Fault::Delay(LONG)),
+                Retriable(DockerTimeout, ErrorClass::TimedOut, Stage::Manifest, 1),
+            ),
+        ])
+        .await
+}
+
+#[tokio::test]
+async fn a_slow_registry_is_no_fault() -> Result<()> {
+    // Four seconds for the layer, which is more than the limit of silence.
+    Scene::start()
+        .await?
+        .run_all(vec![(
+            "layer",
+            |place| Rule::on(place.layer, Fault::Slow { rate: 100_000 }),
+            Pulled(1),
+        )])
+        .await
+}
+
+#[tokio::test]
+async fn a_redirect_is_followed_without_the_password() -> Result<()> {
+    let scene = Scene::start().await?;
+    scene
+        .run_all(vec![
+            (
+                "layers",
+                |place| {
+                    Rule::on(
+                        BLOBS,
+                        Fault::Redirect {
+                            to: place.elsewhere.to_owned(),
+                        },
+                    )
+                },
+                Pulled(1),
+            ),
+            (
+                "manifests",
+                |place| {
+                    Rule::on(
+                        MANIFESTS,
+                        Fault::Redirect {
+                            to: place.elsewhere.to_owned(),
+                        },
+                    )
+                },
+                Pulled(1),
+            ),
+        ])
+        .await?;
+    let followed = scene.elsewhere.requests();
+    assert!(
+        followed.iter().any(|request| request.path.contains("/blobs/")),
+        "{followed:?}"
+    );
+    assert!(
+        followed
+            .iter()
+            .any(|request| request.path.contains("/manifests/")),
+        "{followed:?}"
+    );
+    assert!(
+        followed.iter().all(|request| request.authorization.is_none()),
+        "{followed:?}"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_realm_elsewhere_gets_the_password_only_where_the_token_protocol_sends_it() -> Result<()> {
+    let scene = Scene::start().await?;
+    let basic: MakeRule = |place| {
+        let challenge = format!("Basic realm=\"{}/token\"", place.elsewhere);
+        Rule::on(
+            "/v2/",
+            Fault::Answer(Answer::status(401).with_header("www-authenticate", challenge)),
+        )
+    };
+    let late: MakeRule = |place| {
+        Rule::on(
+            MANIFESTS,
+            Fault::Realm {
+                realm: format!("{}/token", place.elsewhere),
+            },
+        )
+    };
+    scene
+        .run_all(vec![
+            // The realm of basic authentication is a name, whatever it looks like.
+            ("basic", basic, Pulled(1)),
+            // A challenge counts where the engine asks for it, not in the middle.
+            (
+                "late",
+                late,
+                Final(CannotPullContainer, ErrorClass::Refused, Stage::Manifest, 1),
+            ),
+        ])
+        .await?;
+    assert_eq!(scene.elsewhere.request_count(), 0);
+
+    // A bearer realm is the registry's own word for who issues its tokens, and often on another host: the engine brings
+    // the password there, once, and never a layer's or manifest's request.
+    let token = Answer::status(200).with_body("application/json", "{\"token\": \"not-of-this-registry\"}");
+    scene.elsewhere.inject(Rule::on("/token", Fault::Answer(token)));
+    let bearer: MakeRule = |place| {
+        Rule::on(
+            "/v2/",
+            Fault::Realm {
+                realm: format!("{}/token", place.elsewhere),
+            },
+        )
+    };
+    let went = scene.run("bearer", bearer).await?;
+    assert_eq!(
+        went.end,
+        Final(CannotPullContainer, ErrorClass::Refused, Stage::Manifest, 1)
+    );
+    let asked = scene.elsewhere.requests();
+    assert!(asked.iter().all(|request| request.path == "/token"), "{asked:?}");
+    assert_eq!((asked.len(), scene.leak.sightings()), (1, 1));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_registry_that_restarts_is_found_again() -> Result<()> {
+    use ErrorClass::Other;
+    Scene::start()
+        .await?
+        .run_all(vec![
+            (
+                "manifest-once",
+                |_| {
+                    Rule::on(
+                        MANIFESTS,
+                        Fault::Refuse {
+                            lasting: Duration::from_millis(50),
+                        },
+                    )
+                    .times(1)
+                },
+                Pulled(2),
+            ),
+            (
+                "manifest",
+                |_| {
+                    Rule::on(
+                        MANIFESTS,
+                        Fault::Refuse {
+                            lasting: Duration::from_secs(60),
+                        },
+                    )
+                    .times(1)
+                },
+                Retriable(CannotPullContainer, Other, Stage::Manifest, MANIFEST_ATTEMPTS),
+            ),
+            (
+                "layer-once",
+                |place| {
+                    Rule::on(
+                        place.layer,
+                        Fault::Refuse {
+                            lasting: Duration::from_millis(50),
+                        },
+                    )
+                    .times(1)
+                },
+                Pulled(1),
+            ),
+        ])
+        .await
+}
+
+#[tokio::test]
+async fn a_login_page_is_not_taken_for_an_answer() -> Result<()> {
+    Scene::start()
+        .await?
+        .run_all(vec![
+            (
+                "manifest",
+                |_| Rule::on(MANIFESTS, html(200)),
+                Final(CannotPullImageManifest, ErrorClass::Other, Stage::Manifest, 1),
+            ),
+            (
+                "layer",
+                |place| Rule::on(place.layer, html(200)),
+                Retriable(CannotPullContainer, ErrorClass::Other, Stage::Pull, PULL_ATTEMPTS),
+            ),
+            (
+                "failure",
+                |_| Rule::on(MANIFESTS, html(503)),
+                Retriable(
+                    CannotPullContainer,
+                    ErrorClass::Other,
+                    Stage::Manifest,
+                    MANIFEST_ATTEMPTS,
+                ),
+            ),
+        ])
+        .await
 }
