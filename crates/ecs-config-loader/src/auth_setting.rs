@@ -187,6 +187,11 @@ async fn decrypt(
         ciphertext: &ciphertext,
         key: key.as_deref(),
         region,
+        external: config.external.value,
+        profile: config
+            .alternate_credential_profile
+            .as_ref()
+            .map(|profile| profile.value.as_str()),
     };
     let plain = decryptor.decrypt(data).await.map_err(|diagnosis| {
         let mut message = format!("{} cannot be decrypted: {diagnosis}", names::AUTH_DATA_KMS);

@@ -21,6 +21,10 @@ pub struct EncryptedAuthData<'a> {
     pub key: Option<&'a str>,
     /// The key's region: the one in its ARN, else the configured one.
     pub region: Option<&'a str>,
+    /// `ECS_EXTERNAL`: whether this is an external instance (ECS Anywhere), which has credentials of another origin.
+    pub external: bool,
+    /// `ECS_ALTERNATE_CREDENTIAL_PROFILE`: the profile in the instance's rotating credentials file, where it is set.
+    pub profile: Option<&'a str>,
 }
 
 /// The answer of a [`Decryptor`], once it is there.

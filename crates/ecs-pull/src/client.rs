@@ -9,7 +9,8 @@ use ecs_image_puller::{
 };
 use ecs_registry_auth::{Diagnosis, ErrorClass, ErrorName, Keychain, Origin, Stage};
 use ecs_secret_resolver::{
-    AwsContext, AwsOptions, EcrTokens, ExternalInstance, Identity, ResolverSettings, SecretResolver,
+    AwsContext, AwsOptions, Ec2Instance, EcrTokens, ExternalInstance, Identity, ResolverSettings,
+    SecretResolver,
 };
 use futures_util::future::join_all;
 use tokio::sync::OnceCell;
@@ -228,14 +229,21 @@ fn failed(container: &Container, diagnosis: Diagnosis) -> ContainerReport {
 
 /// The identity of the machine that a configuration describes.
 pub(crate) fn instance(config: &Config) -> Identity {
-    if !config.external.value {
-        return Identity::caller();
+    let profile = config.alternate_credential_profile.as_ref();
+    instance_identity(
+        config.external.value,
+        profile.map(|profile| profile.value.as_str()),
+    )
+}
+
+/// The agent's chain for an instance: of ECS Anywhere, or of Amazon EC2.
+pub(crate) fn instance_identity(external: bool, profile: Option<&str>) -> Identity {
+    let profile = profile.unwrap_or("default");
+    if external {
+        Identity::external_instance(ExternalInstance::default().with_profile(profile))
+    } else {
+        Identity::ec2_instance(Ec2Instance::default().with_profile(profile))
     }
-    let instance = ExternalInstance::default();
-    Identity::external_instance(match &config.alternate_credential_profile {
-        Some(profile) => instance.with_profile(profile.value.as_str()),
-        None => instance,
-    })
 }
 
 /// What the configuration says about pulls.

@@ -54,8 +54,8 @@ pub use arn::{Arn, ArnError};
 pub use aws::{AwsContext, AwsOptions};
 pub use ecr::{EcrKeychain, EcrRegistry, EcrRequest, EcrTokens, is_ecr_public, pull_through_cache_hint};
 pub use identity::{
-    AssumeRole, AssumeRoleError, CredentialsStore, ExternalInstance, Identity, RoleKeys, RoleKeysError,
-    RotatingFileProvider, StoredKeysError,
+    AssumeRole, AssumeRoleError, CredentialsStore, Ec2Instance, ExternalInstance, Identity, RoleKeys,
+    RoleKeysError, RotatingFileProvider, StoredKeysError,
 };
 pub use kms::KmsDecryptor;
 pub use partition::Partition;

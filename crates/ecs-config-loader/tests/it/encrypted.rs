@@ -12,6 +12,7 @@ use ecs_registry_auth::{Diagnosis, ErrorClass, ErrorName, Secret, Stage};
 struct Fake {
     answer: Result<Vec<u8>, Diagnosis>,
     asked: Mutex<Vec<(Option<String>, Option<String>)>>,
+    instances: Mutex<Vec<(bool, Option<String>)>>,
 }
 
 impl Fake {
@@ -19,6 +20,7 @@ impl Fake {
         Arc::new(Self {
             answer: answer.map(<[u8]>::to_vec),
             asked: Mutex::default(),
+            instances: Mutex::default(),
         })
     }
 }
@@ -28,6 +30,8 @@ impl Decryptor for Fake {
         assert_eq!(data.ciphertext, b"ciphertext");
         let asked = (data.key.map(str::to_owned), data.region.map(str::to_owned));
         self.asked.lock().unwrap().push(asked);
+        let instance = (data.external, data.profile.map(str::to_owned));
+        self.instances.lock().unwrap().push(instance);
         Box::pin(std::future::ready(self.answer.clone().map(Secret::new)))
     }
 }
@@ -82,6 +86,27 @@ async fn the_region_is_that_of_the_key_else_the_configured_one() {
         let fake = Fake::new(Ok(b"{}"));
         load(&variables, Some(Arc::clone(&fake))).await.unwrap();
         assert_eq!(*fake.asked.lock().unwrap(), [expected]);
+    }
+}
+
+#[tokio::test]
+async fn the_decryptor_is_told_what_kind_of_instance_this_is() {
+    for (variables, expected) in [
+        (vec![TYPE, CIPHERTEXT], (false, None)),
+        (
+            vec![
+                TYPE,
+                CIPHERTEXT,
+                ("ECS_EXTERNAL", "true"),
+                ("AWS_DEFAULT_REGION", "eu-west-1"),
+                ("ECS_ALTERNATE_CREDENTIAL_PROFILE", "site"),
+            ],
+            (true, Some("site".to_owned())),
+        ),
+    ] {
+        let fake = Fake::new(Ok(b"{}"));
+        load(&variables, Some(Arc::clone(&fake))).await.unwrap();
+        assert_eq!(*fake.instances.lock().unwrap(), [expected]);
     }
 }
 

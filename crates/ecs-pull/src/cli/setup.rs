@@ -48,8 +48,12 @@ impl Setup {
         if let Some(docker_config) = &docker_config {
             warn(global, docker_config.current().findings());
         }
+        let mut options = aws_options(context)?;
+        if let (None, Some(region)) = (&global.region, &config.region) {
+            options = options.with_region(region.value.as_str());
+        }
         let mut builder = Client::builder(config)
-            .aws(aws(context)?)
+            .aws(AwsContext::new(options))
             .docker_config(docker_config)
             .engine_choice(engine_choice(&context.environment)?)
             .rights(rights)
@@ -68,7 +72,7 @@ impl Setup {
 pub(crate) fn loader(context: &Context) -> Result<Loader, Failure> {
     let loader = Loader::new(context.environment.clone())
         .strict(context.global.strict)
-        .decryptor(Arc::new(KmsAuthData::new(aws(context)?, Identity::caller())));
+        .decryptor(Arc::new(KmsAuthData::of_instance(aws(context)?)));
     Ok(match &context.global.config_file {
         Some(path) => loader.env_file(path),
         None => loader,
@@ -132,6 +136,10 @@ fn variable(environment: &Environment, name: &str) -> Result<Option<String>, Fai
 
 /// How AWS is reached; nothing is loaded yet.
 pub(crate) fn aws(context: &Context) -> Result<AwsContext, Failure> {
+    Ok(AwsContext::new(aws_options(context)?))
+}
+
+fn aws_options(context: &Context) -> Result<AwsOptions, Failure> {
     let mut options = AwsOptions::default();
     if let Some(profile) = &context.global.profile {
         options = options.with_profile(profile);
@@ -142,7 +150,7 @@ pub(crate) fn aws(context: &Context) -> Result<AwsContext, Failure> {
     if let Some(path) = variable(&context.environment, "AWS_CA_BUNDLE")? {
         options = options.with_ca_bundle(path);
     }
-    Ok(AwsContext::new(options))
+    Ok(options)
 }
 
 fn task(what: &What, global: &Global) -> Result<Task, Failure> {

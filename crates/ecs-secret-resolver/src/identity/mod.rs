@@ -15,7 +15,8 @@ pub(crate) mod session;
 mod store;
 
 pub use assume_role::{AssumeRole, AssumeRoleError};
-pub use instance::ExternalInstance;
+pub(crate) use instance::Instance;
+pub use instance::{Ec2Instance, ExternalInstance};
 pub use keys::{RoleKeys, RoleKeysError};
 pub use rotating_file::RotatingFileProvider;
 pub use store::{CredentialsStore, StoredKeysError};
@@ -48,7 +49,7 @@ pub(crate) enum Kind {
     Ready(RoleKeys),
     Stored { store: CredentialsStore, id: Arc<str> },
     Provider(SharedCredentialsProvider),
-    Instance(ExternalInstance),
+    Instance(Instance),
 }
 
 impl Identity {
@@ -121,10 +122,16 @@ impl Identity {
         )
     }
 
+    /// The instance credentials of Amazon EC2, in the agent's order.
+    #[must_use]
+    pub fn ec2_instance(instance: Ec2Instance) -> Self {
+        Self::new(instance.key(), None, Kind::Instance(Instance::Ec2(instance)))
+    }
+
     /// The instance credentials of ECS Anywhere, in the agent's order.
     #[must_use]
     pub fn external_instance(instance: ExternalInstance) -> Self {
-        Self::new(instance.key(), None, Kind::Instance(instance))
+        Self::new(instance.key(), None, Kind::Instance(Instance::External(instance)))
     }
 
     pub(crate) fn kind(&self) -> &Kind {
@@ -204,7 +211,9 @@ impl fmt::Display for Identity {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.0.kind, self.current_role()) {
             (_, Some(role)) => write!(formatter, "role {role}"),
-            (Kind::Caller, None) => formatter.write_str("the caller's own credentials"),
+            (Kind::Caller | Kind::Instance(Instance::Ec2(_)), None) => {
+                formatter.write_str("the caller's own credentials")
+            }
             (Kind::Stored { id, .. }, None) => write!(formatter, "credentials id {id}"),
             (Kind::Instance(_), None) => formatter.write_str("the instance's credentials"),
             _ => formatter.write_str("the given credentials"),

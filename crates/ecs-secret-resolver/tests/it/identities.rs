@@ -3,7 +3,12 @@
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
-use ecs_secret_resolver::{AssumeRole, CredentialsStore, ExternalInstance, Identity, RoleKeys};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
+use ecs_secret_resolver::{
+    AssumeRole, AwsContext, CredentialsStore, Ec2Instance, ExternalInstance, Identity, ResolverSettings,
+    RoleKeys, SecretResolver,
+};
 
 use crate::support::{
     ARN, Aws, ROLE, assumed, assumed_role, error, keychain, resolve, role_keys, shown, value, xml_error,
@@ -165,4 +170,69 @@ async fn an_instance_uses_its_rotating_file_before_anything_else_but_the_environ
     .await
     .unwrap();
     assert_eq!(key_of(&aws.header_of_last("authorization").await), "AKIDFILE");
+}
+
+/// A default chain with this answer.
+#[derive(Debug)]
+struct Default(fn() -> provider::Result);
+
+impl ProvideCredentials for Default {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        future::ProvideCredentials::ready((self.0)())
+    }
+}
+
+#[tokio::test]
+async fn an_ec2_instance_uses_its_rotating_file_only_where_the_default_chain_has_no_keys() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("credentials");
+    std::fs::write(
+        &path,
+        "[site]\naws_access_key_id = AKIDFILE\naws_secret_access_key = hidden\n",
+    )
+    .unwrap();
+    let rows: [(&str, fn() -> provider::Result, Result<&str, &str>); 3] = [
+        (
+            "keys",
+            || Ok(Credentials::new("AKIDCHAIN", "hidden", None, None, "test")),
+            Ok("AKIDCHAIN"),
+        ),
+        (
+            "none",
+            || Err(CredentialsError::not_loaded("no source has any")),
+            Ok("AKIDFILE"),
+        ),
+        (
+            "broken",
+            || Err(CredentialsError::invalid_configuration("line 3 is cut off")),
+            Err("line 3 is cut off"),
+        ),
+    ];
+    for (name, default, expected) in rows {
+        let aws = Aws::start().await;
+        aws.on_secret(value("alice", "v1")).await;
+        let config = aws
+            .config()
+            .to_builder()
+            .credentials_provider(SharedCredentialsProvider::new(Default(default)))
+            .build();
+        let resolver = SecretResolver::new(AwsContext::from_sdk_config(config), ResolverSettings::default());
+        let instance = Ec2Instance::default()
+            .with_rotating_file(&path)
+            .with_profile("site");
+        let answer = resolve(&keychain(&resolver, ARN, Identity::ec2_instance(instance))).await;
+        match (answer, expected) {
+            (Ok(_), Ok(key)) => assert_eq!(key_of(&aws.header_of_last("authorization").await), key, "{name}"),
+            (Err(diagnosis), Err(cause)) => {
+                assert!(
+                    diagnosis.cause().unwrap().contains(cause),
+                    "{name}: {diagnosis:?}"
+                );
+            }
+            (answer, _) => panic!("{name}: {answer:?}"),
+        }
+    }
 }
