@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ecs_registry_auth::Origin;
+use ecs_registry_auth::{Origin, PullBehavior, PullBehaviorError};
 
 use crate::config::DockerConfigUse;
 use crate::duration::parse_go_duration;
@@ -11,7 +11,7 @@ use crate::env_file::EnvFile;
 use crate::json::{self, Kind};
 use crate::layers::{Layers, Sources, Written, wrong_type};
 use crate::pull::{self, Limit};
-use crate::{Config, ConfigErrors, Finding, PullBehavior, Setting, Severity, auth_setting, names};
+use crate::{Config, ConfigErrors, Finding, Setting, Severity, auth_setting, names};
 use crate::{Decryptor, Strictness};
 
 /// What came out of a set of sources.
@@ -125,7 +125,7 @@ impl Reader<'_, '_> {
                 (None, "1") => Ok(PullBehavior::Always),
                 (None, "2") => Ok(PullBehavior::Once),
                 (None, "3") => Ok(PullBehavior::PreferCached),
-                (None, _) => Err(crate::PullBehaviorError),
+                (None, _) => Err(PullBehaviorError),
             },
         };
         match parsed {

@@ -1,64 +1,10 @@
 //! The settings of a pull.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
-use serde::Serialize;
+use ecs_registry_auth::PullBehavior;
 
 use crate::Setting;
-
-/// When an image is pulled (`ECS_IMAGE_PULL_BEHAVIOR`).
-///
-/// Rule: <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-agent-config.html>.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PullBehavior {
-    /// Always; a cached image is used if the pull fails.
-    #[default]
-    Default,
-    /// Always; no cached image is used if the pull fails.
-    Always,
-    /// Only if this agent has not pulled it before.
-    Once,
-    /// Only if the engine does not have it.
-    PreferCached,
-}
-
-impl PullBehavior {
-    /// The name in `ECS_IMAGE_PULL_BEHAVIOR`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Default => "default",
-            Self::Always => "always",
-            Self::Once => "once",
-            Self::PreferCached => "prefer-cached",
-        }
-    }
-}
-
-impl fmt::Display for PullBehavior {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
-
-/// A value of `ECS_IMAGE_PULL_BEHAVIOR` that is none of the four.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the valid values are default, always, once and prefer-cached")]
-pub struct PullBehaviorError;
-
-impl FromStr for PullBehavior {
-    type Err = PullBehaviorError;
-
-    fn from_str(text: &str) -> Result<Self, PullBehaviorError> {
-        [Self::Default, Self::Always, Self::Once, Self::PreferCached]
-            .into_iter()
-            .find(|behavior| behavior.as_str() == text)
-            .ok_or(PullBehaviorError)
-    }
-}
 
 /// How and for how long images are pulled.
 ///

@@ -56,6 +56,8 @@ mod settings;
 #[cfg(feature = "testing")]
 pub mod testing;
 
+pub use ecs_registry_auth::PullBehavior as Behavior;
+
 pub use docker::{ConnectOptions, DockerEngine, DockerHost, DockerHostError, HostChoice, TlsOptions};
 pub use engine::{
     Distribution, Engine, EngineError, EngineErrorKind, EngineFuture, EngineVersion, ImageDetails, PullFrame,
@@ -67,5 +69,5 @@ pub use event::{
 pub use outcome::{Attempt, Facts, PullFailure, Pulled, Status, Timings, Verified};
 pub use platform::{Platform, PlatformError};
 pub use puller::Puller;
-pub use request::{Behavior, BehaviorError, PullRequest};
+pub use request::PullRequest;
 pub use settings::{PullerSettings, RetrySettings};

@@ -1,71 +1,10 @@
 //! What one call asks for.
 
-use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
-use ecs_registry_auth::{ImageReference, Keychain};
-use thiserror::Error;
+use ecs_registry_auth::{ImageReference, Keychain, PullBehavior as Behavior};
 
 use crate::Platform;
-
-/// When to ask the registry, and when an image that the engine has will do.
-///
-/// Rule: `ECS_IMAGE_PULL_BEHAVIOR` in
-/// <https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-agent-config.html>.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Behavior {
-    /// Pull; when that fails for a reason that may pass, an image that the engine has will do. Never after a refusal
-    /// or when the credential could not be obtained.
-    #[default]
-    Default,
-    /// Pull, or fail.
-    Always,
-    /// Pull unless this puller has pulled the image before.
-    Once,
-    /// Pull unless the engine has the image.
-    PreferCached,
-}
-
-impl Behavior {
-    /// The value as it is written in the configuration.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Default => "default",
-            Self::Always => "always",
-            Self::Once => "once",
-            Self::PreferCached => "prefer-cached",
-        }
-    }
-}
-
-impl fmt::Display for Behavior {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
-
-impl FromStr for Behavior {
-    type Err = BehaviorError;
-
-    fn from_str(written: &str) -> Result<Self, BehaviorError> {
-        [Self::Default, Self::Always, Self::Once, Self::PreferCached]
-            .into_iter()
-            .find(|behavior| behavior.as_str() == written)
-            .ok_or_else(|| BehaviorError {
-                written: written.chars().take(100).collect(),
-            })
-    }
-}
-
-/// A text that is not a pull behaviour.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("pull behavior {written:?} is none of default, always, once, prefer-cached")]
-pub struct BehaviorError {
-    written: String,
-}
 
 /// One image to pull or to check, and who may say with which credential.
 ///

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use ecs_config_loader::{Config, EngineAuth, PullBehavior, Setting, WatchedEngineAuth};
+use ecs_config_loader::{Config, EngineAuth, Setting, WatchedEngineAuth};
 use ecs_image_puller::{
-    Behavior, ConnectOptions, DockerEngine, Engine, EventSink, Facts, HostChoice, PullRequest, Puller,
-    PullerSettings,
+    ConnectOptions, DockerEngine, Engine, EventSink, Facts, HostChoice, PullRequest, Puller, PullerSettings,
 };
 use ecs_registry_auth::{Diagnosis, ErrorClass, ErrorName, Keychain, Origin, Stage};
 use ecs_secret_resolver::{
@@ -254,12 +253,7 @@ fn settings(config: &Config) -> PullerSettings {
         begin_timeout: pull.begin_timeout.value,
         inactivity_timeout: pull.inactivity_timeout.value,
         manifest_timeout: pull.manifest_timeout.value,
-        behavior: match pull.behavior.value {
-            PullBehavior::Default => Behavior::Default,
-            PullBehavior::Always => Behavior::Always,
-            PullBehavior::Once => Behavior::Once,
-            PullBehavior::PreferCached => Behavior::PreferCached,
-        },
+        behavior: pull.behavior.value,
         ..PullerSettings::default()
     }
 }

@@ -27,6 +27,7 @@
 //! # Ok::<(), ecs_registry_auth::ReferenceError>(())
 //! ```
 
+mod behavior;
 mod credential;
 mod diagnosis;
 mod keychain;
@@ -37,6 +38,7 @@ mod reference;
 mod registry;
 mod secret;
 
+pub use behavior::{PullBehavior, PullBehaviorError};
 pub use credential::{CredentialKind, RegistryCredential};
 pub use diagnosis::{Diagnosis, ErrorClass, ErrorName, Stage};
 pub use keychain::{Keychain, KeychainChain, ResolveFuture, ResolvedCredential, StaticKeychain};
