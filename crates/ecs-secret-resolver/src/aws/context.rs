@@ -207,7 +207,7 @@ impl AwsContext {
                     Origin::Options(options) => load(options, region).await,
                     Origin::Ready(config) => Ok(Base {
                         region: config.region().cloned(),
-                        config: (**config).clone(),
+                        config: with_clock(config),
                     }),
                 }
             })
@@ -222,6 +222,13 @@ impl fmt::Debug for AwsContext {
             .field("loaded", &self.0.base.initialized())
             .finish_non_exhaustive()
     }
+}
+
+/// A configuration that was put together by hand may have no clock, without which the SDK's provider of assumed roles
+/// panics.
+fn with_clock(config: &SdkConfig) -> SdkConfig {
+    let clock = config.time_source().unwrap_or_default();
+    config.to_builder().time_source(clock).build()
 }
 
 async fn load(options: &AwsOptions, fallback_region: &str) -> Result<Base, Diagnosis> {

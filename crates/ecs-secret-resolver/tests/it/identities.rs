@@ -236,3 +236,17 @@ async fn an_ec2_instance_uses_its_rotating_file_only_where_the_default_chain_has
         }
     }
 }
+
+#[tokio::test]
+async fn a_configuration_that_was_put_together_by_hand_needs_no_clock() {
+    let aws = Aws::start().await;
+    aws.on_assume_role(assumed_role()).await;
+    aws.on_secret(value("alice", "v1")).await;
+    let mut config = aws.config().to_builder();
+    config.set_time_source(None);
+    let resolver = SecretResolver::new(
+        AwsContext::from_sdk_config(config.build()),
+        ResolverSettings::default(),
+    );
+    resolve(&keychain(&resolver, ARN, assumed())).await.unwrap();
+}

@@ -1,6 +1,9 @@
 //! The resolver against AWS's answers, as they come over the wire.
 
-#![expect(clippy::unwrap_used, reason = "a helper of a test that panics fails it, as the test itself would")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a helper of a test that panics fails it, as the test itself would"
+)]
 
 mod failures;
 mod fetching;
