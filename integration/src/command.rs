@@ -1,14 +1,14 @@
 //! Running the built command as a user does.
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 
-use crate::tool::profile_directory;
+use crate::tool::{self, profile_directory};
 
 /// Longer than any correct run here takes; a hanging command is a failed test, not a hanging one.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -27,6 +27,12 @@ pub fn program() -> Result<PathBuf> {
 /// It has not been built: with the command that does.
 pub fn example(name: &str) -> Result<PathBuf> {
     built(&format!("examples/{name}"))
+}
+
+/// The directory of the credential helper `file`, which keeps what it is given in `$HOME/credentials.json`, for `PATH`.
+#[must_use]
+pub fn credential_helpers() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/lib"))
 }
 
 fn built(name: &str) -> Result<PathBuf> {
@@ -67,6 +73,14 @@ impl EcsPull {
     /// It has not been built.
     pub fn new<Argument: AsRef<OsStr>>(arguments: impl IntoIterator<Item = Argument>) -> Result<Self> {
         Ok(Self::of_program(&program()?, arguments))
+    }
+
+    /// A run of the `docker` command in the same way.
+    ///
+    /// # Errors
+    /// It is missing.
+    pub fn docker<Argument: AsRef<OsStr>>(arguments: impl IntoIterator<Item = Argument>) -> Result<Self> {
+        Ok(Self::of_program(&tool::DOCKER.path()?, arguments))
     }
 
     /// A run of another program in the same way.
@@ -122,21 +136,63 @@ impl EcsPull {
     ///
     /// # Errors
     /// It cannot be started, or takes longer than two minutes.
-    pub async fn run(mut self) -> Result<Output> {
-        use std::os::unix::process::ExitStatusExt;
+    pub async fn run(self) -> Result<Output> {
+        self.start().await?.end().await
+    }
+
+    /// Starts it, for whoever does something to it before its end.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub async fn start(mut self) -> Result<Running> {
         use tokio::io::AsyncWriteExt;
 
         let started = Instant::now();
+        let name = format!("{:?}", self.command.as_std());
         let mut child = self
             .command
             .spawn()
-            .with_context(|| format!("{:?} cannot be started", self.command))?;
+            .with_context(|| format!("{name} cannot be started"))?;
         if let (Some(input), Some(mut stdin)) = (self.input, child.stdin.take()) {
             stdin.write_all(&input).await?;
         }
+        Ok(Running { name, child, started })
+    }
+}
+
+/// A run that has not been seen to end. Dropping it kills it.
+#[derive(Debug)]
+pub struct Running {
+    name: String,
+    child: tokio::process::Child,
+    started: Instant,
+}
+
+impl Running {
+    /// Sends it a signal by the name that `kill` takes: `INT`.
+    ///
+    /// # Errors
+    /// It has ended.
+    pub fn signal(&self, signal: &str) -> Result<()> {
+        let process = self.child.id().context("it has ended")?.to_string();
+        let status = std::process::Command::new("kill")
+            .args(["-s", signal, &process])
+            .status()?;
+        ensure!(status.success(), "{} got no SIG{signal}", self.name);
+        Ok(())
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// It still runs after two minutes.
+    pub async fn end(self) -> Result<Output> {
+        use std::os::unix::process::ExitStatusExt;
+
+        let Self { name, child, started } = self;
         let output = tokio::time::timeout(LIMIT, child.wait_with_output())
             .await
-            .with_context(|| format!("{:?} still ran after {LIMIT:?}", self.command))??;
+            .with_context(|| format!("{name} still ran after {LIMIT:?}"))??;
         Ok(Output {
             code: output
                 .status

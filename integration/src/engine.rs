@@ -9,6 +9,7 @@ use anyhow::Result;
 
 use crate::engine_api::EngineApi;
 use crate::part::Part;
+use crate::secure_registry::SecureRegistry;
 use crate::tool;
 
 /// A `dockerd` with its own data, its own socket and its own idea of host names.
@@ -26,9 +27,32 @@ impl Engine {
     /// # Errors
     /// `dockerd` is missing or does not start: with its log.
     pub async fn start(host_names: &[&str]) -> Result<Self> {
-        let mut part = Part::new("engine")?;
+        Self::start_in(Part::new("engine")?, &hosts(host_names)).await
+    }
+
+    /// Starts an engine that finds these registries by name and trusts their certificate authorities.
+    ///
+    /// # Errors
+    /// `dockerd` is missing or does not start: with its log.
+    pub async fn start_trusting(registries: &[&SecureRegistry]) -> Result<Self> {
+        let part = Part::new("engine")?;
+        let mut hosts = hosts(&[]);
+        for registry in registries {
+            let name = registry.host_name();
+            hosts.push_str(&format!("{} {name}\n", registry.address()));
+            // Where Docker looks: https://docs.docker.com/engine/security/certificates/.
+            for directory in [name.to_owned(), format!("{name}:443")] {
+                let directory = format!("etc-docker/certs.d/{directory}");
+                fs::create_dir_all(part.directory().join(&directory))?;
+                part.write(&format!("{directory}/ca.crt"), registry.authority())?;
+            }
+        }
+        Self::start_in(part, &hosts).await
+    }
+
+    async fn start_in(mut part: Part, hosts: &str) -> Result<Self> {
         let directory = part.directory().to_owned();
-        part.write("hosts", hosts(host_names))?;
+        part.write("hosts", hosts)?;
         part.write("daemon.json", "{}")?;
         let socket = directory.join("docker.sock");
         let storage_driver = if overlay_is_usable(&directory) {

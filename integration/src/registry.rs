@@ -10,6 +10,7 @@ use crate::image::Image;
 use crate::part::Part;
 use crate::registry_log::{RegistryRequest, parse_log};
 use crate::registry_push::{Publisher, push};
+use crate::secure_registry::SecureRegistry;
 use crate::token_server::{SERVICE, TokenServer};
 use crate::tool;
 
@@ -35,6 +36,8 @@ pub struct Registry {
     port: u16,
     publisher: Publisher,
     users: Vec<(String, String)>,
+    /// The section of its configuration that says who may read.
+    authentication: String,
 }
 
 impl Registry {
@@ -70,9 +73,10 @@ impl Registry {
                 (section, Publisher::Token(server.clone()), Vec::new())
             }
         };
+        // Below the debug level it does not say whom it lets in.
         let configuration = format!(
             "version: 0.1\n\
-             log: {{level: info, formatter: json, accesslog: {{disabled: false}}}}\n\
+             log: {{level: debug, formatter: json, accesslog: {{disabled: false}}}}\n\
              storage: {{filesystem: {{rootdirectory: {}/data}}, delete: {{enabled: true}}}}\n\
              http: {{addr: \"127.0.0.1:0\", secret: only-one-instance}}\n\
              {authentication}",
@@ -88,6 +92,7 @@ impl Registry {
             port,
             publisher,
             users,
+            authentication,
         })
     }
 
@@ -101,6 +106,14 @@ impl Registry {
     #[must_use]
     pub fn image(&self, repository: &str, tag: &str) -> String {
         format!("{}/{repository}:{tag}", self.host())
+    }
+
+    /// The same images for the same users, once more and over TLS on port 443: what a registry is on the internet.
+    ///
+    /// # Errors
+    /// It does not start: with its log.
+    pub async fn on_port_443(&self) -> Result<SecureRegistry> {
+        SecureRegistry::start(&self.host_name, self.part.directory(), &self.authentication).await
     }
 
     /// Puts `image` into the registry and returns the digest of its manifest.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-/// How the registry took the credential of a request. It does not log the names of those whom it lets in.
+/// How the registry took the credential of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Login {
     /// None was presented, and one is needed.
@@ -22,6 +22,8 @@ pub struct RegistryRequest {
     pub path: String,
     /// With what success.
     pub login: Login,
+    /// As whom, where the registry let somebody in by password.
+    pub user: Option<String>,
     identifier: String,
 }
 
@@ -56,16 +58,21 @@ pub(crate) fn parse_log(log: &str) -> Vec<RegistryRequest> {
         if identifier.is_empty() || path == "/v2/" || message.starts_with("error authenticating user") {
             continue;
         }
+        let user = event["auth.user.name"].as_str().map(str::to_owned);
         // Later lines about a request know more.
         match requests
             .iter_mut()
             .find(|request| request.identifier == identifier)
         {
-            Some(request) => request.login = login,
+            Some(request) => {
+                request.login = login;
+                request.user = user.or(request.user.take());
+            }
             None => requests.push(RegistryRequest {
                 method: text("http.request.method").to_owned(),
                 path: path.to_owned(),
                 login,
+                user,
                 identifier: identifier.to_owned(),
             }),
         }
@@ -93,7 +100,11 @@ mod tests {
                 r#""msg": "error authorizing context: … invalid authorization credential""#,
             ),
             line("1", "/v2/a/manifests/v1", r#""msg": "authorized request""#),
-            line("1", "/v2/a/manifests/v1", r#""msg": "response completed""#),
+            line(
+                "1",
+                "/v2/a/manifests/v1",
+                r#""msg": "response completed", "auth.user.name": "alice""#,
+            ),
             line(
                 "2",
                 "/v2/a/manifests/v1",
@@ -115,6 +126,8 @@ mod tests {
         let requests = parse_log(&log);
         let logins: Vec<_> = requests.iter().map(|request| request.login).collect();
         assert_eq!(logins, [Login::Accepted, Login::Refused, Login::Anonymous]);
+        let users: Vec<_> = requests.iter().map(|request| request.user.as_deref()).collect();
+        assert_eq!(users, [Some("alice"), None, None]);
         assert_eq!(
             requests
                 .iter()

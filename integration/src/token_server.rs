@@ -173,7 +173,8 @@ impl Shared {
         jsonwebtoken::encode(&header, &claims, &self.key).context("a token cannot be signed")
     }
 
-    fn answer(&self, flow: &str, user: Option<&str>, scope: &str) -> (StatusCode, Json<Value>) {
+    fn answer(&self, flow: &str, user: Option<&str>, fields: &Fields) -> (StatusCode, Json<Value>) {
+        let scope = fields.get("scope").map_or("", String::as_str);
         if let Ok(mut requests) = self.requests.lock() {
             let user = user.map(str::to_owned);
             requests.push(TokenRequest {
@@ -189,10 +190,15 @@ impl Shared {
             );
         };
         match self.sign(user, scope) {
-            Ok(token) => (
-                StatusCode::OK,
-                Json(json!({"token": token, "access_token": token, "expires_in": LIFETIME.as_secs()})),
-            ),
+            Ok(token) => {
+                let mut answer =
+                    json!({"token": token, "access_token": token, "expires_in": LIFETIME.as_secs()});
+                // `docker login` asks for it and keeps it instead of the password.
+                if fields.get("offline_token").is_some_and(|wanted| wanted == "true") {
+                    answer["refresh_token"] = identity_token(user).into();
+                }
+                (StatusCode::OK, Json(answer))
+            }
             Err(error) => (
                 StatusCode::INTERNAL_SERVER_ERROR,
                 Json(json!({"details": error.to_string()})),
@@ -223,7 +229,6 @@ async fn by_basic(
     let Some(server) = server.upgrade() else {
         return (StatusCode::SERVICE_UNAVAILABLE, Json(Value::Null));
     };
-    let scope = query.get("scope").map_or("", String::as_str);
     let credential = headers
         .get(header::AUTHORIZATION)
         .and_then(|value| value.to_str().ok()?.strip_prefix("Basic "))
@@ -234,9 +239,9 @@ async fn by_basic(
     {
         Some((user, password)) => {
             let user = server.knows(user, password).then_some(user);
-            server.answer("basic", user, scope)
+            server.answer("basic", user, &query)
         }
-        None => server.answer("anonymous", None, scope),
+        None => server.answer("anonymous", None, &query),
     }
 }
 
@@ -256,5 +261,5 @@ async fn by_form(State(server): Server, Form(form): Form<Fields>) -> (StatusCode
             .then(|| field("username")),
         _ => None,
     };
-    server.answer(field("grant_type"), user, field("scope"))
+    server.answer(field("grant_type"), user, &form)
 }

@@ -15,6 +15,10 @@ pub(crate) const DOCKERD: Tool = Tool {
     name: "dockerd",
     install: "apt-get install docker.io",
 };
+pub(crate) const DOCKER: Tool = Tool {
+    name: "docker",
+    install: "apt-get install docker.io (Debian 13: docker-cli)",
+};
 pub(crate) const PODMAN: Tool = Tool {
     name: "podman",
     install: "apt-get install podman",

@@ -201,6 +201,7 @@ async fn decrypt(
         let mut finding = Finding::error(place(), message);
         finding.next_step = diagnosis.next_step().map(str::to_owned);
         finding.retriable = diagnosis.is_retriable();
+        finding.class = diagnosis.class();
         finding
     })?;
     std::str::from_utf8(plain.expose())

@@ -36,6 +36,9 @@ pub struct Finding {
     /// Whether loading again may succeed without anybody changing the configuration.
     #[serde(skip)]
     pub(crate) retriable: bool,
+    /// What kind of failure it is.
+    #[serde(skip)]
+    pub(crate) class: ErrorClass,
 }
 
 impl Finding {
@@ -47,6 +50,7 @@ impl Finding {
             message: message.into(),
             next_step: None,
             retriable: false,
+            class: ErrorClass::Configuration,
         }
     }
 
@@ -93,6 +97,18 @@ impl ConfigErrors {
         &self.0
     }
 
+    /// What kind of failure this is: that of the decryption service where the configuration itself is right, else
+    /// [`ErrorClass::Configuration`].
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        self.0
+            .iter()
+            .map(|finding| finding.class)
+            .find(|class| *class == ErrorClass::Configuration)
+            .or(self.0.first().map(|finding| finding.class))
+            .unwrap_or(ErrorClass::Configuration)
+    }
+
     /// Whether the same configuration may load later: the decryption service did not answer, for example.
     #[must_use]
     pub fn is_retriable(&self) -> bool {
@@ -105,7 +121,7 @@ impl From<ConfigErrors> for Diagnosis {
     fn from(errors: ConfigErrors) -> Self {
         let diagnosis = Diagnosis::new(
             ErrorName::ResourceInitialization,
-            ErrorClass::Configuration,
+            errors.class(),
             Stage::Credential,
             joined(&errors.0).replace('\n', "; "),
         )

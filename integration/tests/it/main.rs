@@ -4,6 +4,7 @@ mod aws;
 mod bad_input;
 mod clean_up;
 mod engine;
+mod engine_auth;
 mod example;
 mod faults;
 mod no_fallback;

@@ -158,7 +158,7 @@ async fn import_logins(context: &Context, import: &Import) -> Result<ExitCode, F
 /// Everything that makes a configuration unusable.
 pub(crate) fn invalid(errors: &ConfigErrors) -> Failure {
     Failure::all(
-        ExitCode::Configuration,
+        errors.class().into(),
         errors
             .findings()
             .iter()
