@@ -47,12 +47,15 @@ mod diagnosis;
 mod docker;
 mod engine;
 mod event;
+mod load;
 mod outcome;
 mod platform;
 mod progress;
 mod puller;
+mod record;
 mod request;
 mod settings;
+mod sharing;
 #[cfg(feature = "testing")]
 pub mod testing;
 
@@ -69,5 +72,6 @@ pub use event::{
 pub use outcome::{Attempt, Facts, PullFailure, Pulled, Status, Timings, Verified};
 pub use platform::{Platform, PlatformError};
 pub use puller::Puller;
+pub use record::{PullRecord, RecordError};
 pub use request::PullRequest;
-pub use settings::{PullerSettings, RetrySettings};
+pub use settings::{CachedImages, PullerSettings, RetrySettings};

@@ -97,6 +97,9 @@ pub struct Facts {
     pub timings: Timings,
     /// Bytes that were downloaded, as far as the engine told.
     pub bytes: Option<u64>,
+    /// Whether another call for the same image was under way and the engine pulled once for both: `bytes` are the same
+    /// bytes then.
+    pub shared: bool,
     /// Every attempt that failed, the last included when the call failed. No more than the latest 32.
     pub history: Vec<Attempt>,
     /// Things worth saying about how it ended, in sentences.

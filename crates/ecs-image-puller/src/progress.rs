@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -12,17 +13,16 @@ use crate::event::{LayerProgress, LayerState};
 const MOST_LAYERS: usize = 1024;
 
 /// What the layers of one pull are doing.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Layers {
     layers: HashMap<Arc<str>, Layer>,
     digest: Option<Arc<str>>,
-    begun: Instant,
     last_download: Option<Instant>,
 }
 
 #[derive(Debug)]
 struct Layer {
-    state: LayerState,
+    latest: LayerProgress,
     downloaded: u64,
 }
 
@@ -36,17 +36,8 @@ pub(crate) enum Phase {
 }
 
 impl Layers {
-    pub(crate) fn new(begun: Instant) -> Self {
-        Self {
-            layers: HashMap::new(),
-            digest: None,
-            begun,
-            last_download: None,
-        }
-    }
-
-    /// Takes a message; the answer is what it says about a layer, if it does and that is new.
-    pub(crate) fn take(&mut self, frame: &PullFrame, now: Instant) -> Option<LayerProgress> {
+    /// Takes a message; the answer is what it says about a layer, if it does.
+    pub(crate) fn take(&mut self, frame: &PullFrame, now: Instant) -> Option<&LayerProgress> {
         let status = frame.status.as_deref()?;
         let Some(state) = state_of(status) else {
             if let Some(digest) = status.strip_prefix("Digest: ") {
@@ -61,16 +52,26 @@ impl Layers {
         ) {
             self.last_download = Some(now);
         }
-        let id = match self.layers.get_key_value(id) {
-            Some((id, _)) => id.clone(),
-            None if self.layers.len() < MOST_LAYERS => Arc::from(id),
-            None => return None,
-        };
-        let layer = self
-            .layers
-            .entry(id.clone())
-            .or_insert(Layer { state, downloaded: 0 });
-        layer.state = state;
+        if !self.layers.contains_key(id) {
+            if self.layers.len() == MOST_LAYERS {
+                return None;
+            }
+            let id: Arc<str> = id.into();
+            let layer = Layer {
+                latest: LayerProgress {
+                    id: id.clone(),
+                    state,
+                    current: None,
+                    total: None,
+                },
+                downloaded: 0,
+            };
+            self.layers.insert(id, layer);
+        }
+        let layer = self.layers.get_mut(id)?;
+        layer.latest.state = state;
+        layer.latest.current = frame.current;
+        layer.latest.total = frame.total;
         if state == LayerState::Downloading {
             layer.downloaded = layer.downloaded.max(frame.current.unwrap_or(0));
         }
@@ -78,12 +79,12 @@ impl Layers {
             // Progress of a download is told now and then; what is unpacked was downloaded whole.
             layer.downloaded = layer.downloaded.max(total);
         }
-        Some(LayerProgress {
-            id,
-            state,
-            current: frame.current,
-            total: frame.total,
-        })
+        Some(&layer.latest)
+    }
+
+    /// How far each layer is, in no order.
+    pub(crate) fn latest(&self) -> impl Iterator<Item = &LayerProgress> {
+        self.layers.values().map(|layer| &layer.latest)
     }
 
     /// The digest that the engine told.
@@ -102,7 +103,7 @@ impl Layers {
         let count = |states: &[LayerState]| {
             self.layers
                 .values()
-                .filter(|layer| states.contains(&layer.state))
+                .filter(|layer| states.contains(&layer.latest.state))
                 .count()
         };
         match count(&[
@@ -118,11 +119,11 @@ impl Layers {
         }
     }
 
-    /// How the time until `now` splits into download and extraction.
-    pub(crate) fn split(&self, now: Instant) -> (std::time::Duration, std::time::Duration) {
+    /// How the time from `begun` until `now` splits into download and extraction.
+    pub(crate) fn split(&self, begun: Instant, now: Instant) -> (Duration, Duration) {
         match self.last_download {
-            Some(last) => (last - self.begun, now - last),
-            None => (now - self.begun, std::time::Duration::ZERO),
+            Some(last) => (last - begun, now - last),
+            None => (now - begun, Duration::ZERO),
         }
     }
 }
@@ -132,28 +133,38 @@ impl Layers {
 /// Rule: <https://github.com/moby/moby/blob/master/daemon/internal/distribution/pull_v2.go> and the texts of
 /// containerd's image store, which differ in their capitals.
 fn state_of(status: &str) -> Option<LayerState> {
-    Some(match status.to_ascii_lowercase().as_str() {
-        "pulling fs layer" | "waiting" => LayerState::Waiting,
-        "downloading" => LayerState::Downloading,
-        "verifying checksum" => LayerState::Verifying,
-        "download complete" => LayerState::Downloaded,
-        "extracting" => LayerState::Extracting,
-        "pull complete" | "already exists" => LayerState::Done,
-        retrying if retrying.starts_with("retrying in ") => LayerState::Waiting,
-        _ => return None,
-    })
+    const STATES: [(&str, LayerState); 8] = [
+        // The two that come a thousand times first.
+        ("downloading", LayerState::Downloading),
+        ("extracting", LayerState::Extracting),
+        ("pulling fs layer", LayerState::Waiting),
+        ("waiting", LayerState::Waiting),
+        ("verifying checksum", LayerState::Verifying),
+        ("download complete", LayerState::Downloaded),
+        ("pull complete", LayerState::Done),
+        ("already exists", LayerState::Done),
+    ];
+    const RETRYING: &str = "retrying in ";
+    let known = STATES
+        .iter()
+        .find(|(text, _)| text.eq_ignore_ascii_case(status))
+        .map(|(_, state)| *state);
+    let is_retrying = || {
+        status
+            .get(..RETRYING.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(RETRYING))
+    };
+    known.or_else(|| is_retrying().then_some(LayerState::Waiting))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[test]
     fn a_layer_goes_through_its_states() {
         let begun = Instant::now();
-        let mut layers = Layers::new(begun);
+        let mut layers = Layers::default();
         let at = |seconds| begun + Duration::from_secs(seconds);
         assert_eq!(
             layers.take(&PullFrame::layer("v1", "Pulling from team/app"), at(0)),
@@ -190,7 +201,7 @@ mod tests {
         assert_eq!(layers.digest().map(|digest| &**digest), Some("sha256:abc"));
         assert_eq!(layers.bytes(), Some(100));
         assert_eq!(
-            layers.split(at(7)),
+            layers.split(begun, at(7)),
             (Duration::from_secs(3), Duration::from_secs(4))
         );
     }
@@ -198,7 +209,7 @@ mod tests {
     #[test]
     fn download_and_extraction_are_told_apart() {
         let now = Instant::now();
-        let mut layers = Layers::new(now);
+        let mut layers = Layers::default();
         assert_eq!(layers.phase(), (Phase::Downloading, 0));
         layers.take(&PullFrame::layer("a", "Extracting"), now);
         layers.take(&PullFrame::layer("b", "Downloading"), now);
@@ -210,7 +221,7 @@ mod tests {
     #[test]
     fn an_engine_that_names_endless_layers_fills_no_memory() {
         let now = Instant::now();
-        let mut layers = Layers::new(now);
+        let mut layers = Layers::default();
         for number in 0..10_000 {
             layers.take(&PullFrame::layer(number.to_string(), "Downloading"), now);
         }

@@ -1,11 +1,13 @@
 //! One call, from the credential to the tag.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
-use crate::engine::Engine;
+use crate::engine::{Distribution, Engine, EngineError};
 use crate::event::EventSink;
-use crate::{PullFailure, PullRequest, Pulled, PullerSettings, Verified};
+use crate::load::Load;
+use crate::record::{Identity, IdentityKey};
+use crate::sharing::{Flights, Landing, PullFlight, PullKey};
+use crate::{PullFailure, PullRecord, PullRequest, Pulled, PullerSettings, Verified};
 
 mod backoff;
 mod cached;
@@ -22,26 +24,46 @@ use operation::Operation;
 
 /// Pulls images through an [`Engine`].
 ///
-/// One puller serves many calls at once; a cool-down that a registry asks for holds for all of them. A call runs in the
-/// future that it returns and nowhere else: dropping that stops the engine's pull and leaves nothing behind.
+/// One puller serves many calls at once; a cool-down that a registry asks for and the limits of load hold for all of
+/// them. A call runs in the future that it returns and nowhere else: dropping that stops the engine's pull, unless other
+/// calls wait for the same pull, and leaves nothing behind.
+///
+/// Calls for the same digest and platform that run at the same time share one pull of the engine. Each keeps its own
+/// limits, retries and events. Who asks with another credential than the one that the pull is made with joins after the
+/// registry has shown it the manifest.
 #[derive(Debug)]
 pub struct Puller {
     engine: Arc<dyn Engine>,
     settings: PullerSettings,
+    /// How this puller tells credentials apart; not the key of the record.
+    identities: IdentityKey,
     cool_downs: CoolDowns,
-    /// References that were pulled, for [`Behavior::Once`](crate::Behavior::Once).
-    pulled: Mutex<HashSet<Box<str>>>,
+    load: Arc<Load>,
+    manifests: Flights<(String, Identity), (), Result<Distribution, EngineError>>,
+    pulls: Flights<PullKey, PullFlight, Arc<Landing>>,
+    record: PullRecord,
 }
 
 impl Puller {
-    /// A puller with these limits.
+    /// A puller with these limits, and with a record that ends with it.
     pub fn new(engine: Arc<dyn Engine>, settings: PullerSettings) -> Self {
         Self {
             engine,
-            settings,
+            identities: IdentityKey::random(),
             cool_downs: CoolDowns::default(),
-            pulled: Mutex::default(),
+            load: Arc::new(Load::new(&settings)),
+            settings,
+            manifests: Flights::default(),
+            pulls: Flights::default(),
+            record: PullRecord::in_memory(),
         }
+    }
+
+    /// The same with a record that stays, or that other pullers use too.
+    #[must_use]
+    pub fn with_record(mut self, record: PullRecord) -> Self {
+        self.record = record;
+        self
     }
 
     /// The engine.
@@ -90,10 +112,5 @@ impl Puller {
             manifest_size: found.as_ref().and_then(|found| found.size),
             platforms: found.map(|found| found.platforms).unwrap_or_default(),
         })
-    }
-
-    fn pulled(&self) -> MutexGuard<'_, HashSet<Box<str>>> {
-        // A set is whole after each of its steps, whoever panicked elsewhere.
-        self.pulled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Limits of time, retries and the usual behaviour.
+//! Limits of time and of load, retries and the usual behaviour.
 
 use std::time::Duration;
 
@@ -37,6 +37,35 @@ pub struct PullerSettings {
     pub pull_retry: RetrySettings,
     /// The longest wait that a registry may ask for; when it asks for more, the pull fails at once and says so (1 min).
     pub longest_wait: Duration,
+    /// Who may have an image that the engine has without a pull (whoever shows access).
+    pub cached_images: CachedImages,
+    /// Pulls that are asked of the engine at once; more wait for their turn, in their order (8). 0 counts as 1.
+    ///
+    /// The engine downloads three layers at once whatever is asked of it (`max-concurrent-downloads`); what more pulls
+    /// gain is that layers of one are unpacked while those of another come.
+    pub concurrent_pulls: usize,
+    /// The same for one registry, so that one that is slow leaves room for the others (6). 0 counts as 1.
+    pub concurrent_pulls_per_registry: usize,
+    /// Manifests that are asked for at once; they never wait for pulls (16). 0 counts as 1.
+    pub concurrent_manifests: usize,
+}
+
+/// Who may have an image that the engine has without a pull: under [`Behavior::Once`] and [`Behavior::PreferCached`],
+/// and under [`Behavior::Default`] after a pull that failed for a reason that may pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CachedImages {
+    /// Whoever shows access: the [record](crate::PullRecord) knows that the registry gave this very image for the same
+    /// credential or for none, or the registry shows its manifest now. An image that no registry ever gave (built or
+    /// imported here) belongs to everybody who may name it; [`Behavior::Once`] pulls it all the same.
+    ///
+    /// Images that were there before the record, in a machine image for example, are asked for at the registry once.
+    #[default]
+    Verify,
+    /// Everybody, as with the ECS agent: the credential of the request is not even obtained.
+    ///
+    /// A task can then run a private image that another task's credential pulled.
+    Trust,
 }
 
 impl Default for PullerSettings {
@@ -60,6 +89,10 @@ impl Default for PullerSettings {
                 longest_delay: Duration::from_secs(5),
             },
             longest_wait: Duration::from_secs(60),
+            cached_images: CachedImages::Verify,
+            concurrent_pulls: 8,
+            concurrent_pulls_per_registry: 6,
+            concurrent_manifests: 16,
         }
     }
 }

@@ -20,7 +20,9 @@ impl Operation<'_> {
         let begun = Instant::now();
         let answer = self.request.keychain().resolve(image).await;
         self.facts.timings.credential += begun.elapsed();
-        match answer? {
+        let answer = answer?;
+        self.is_resolved = true;
+        match answer {
             Some(resolved) => self.use_credential(resolved),
             None => {
                 self.candidates = self.request.keychain().candidates(image);
@@ -70,6 +72,8 @@ impl Operation<'_> {
             candidates: Vec::new(),
         });
         self.credential = Some(resolved);
+        // What was shown with another credential was not shown with this one.
+        self.is_access_shown = false;
         Ok(())
     }
 

@@ -1,16 +1,21 @@
 //! The pull itself.
 
+use std::future::poll_fn;
+use std::sync::Arc;
+
 use ecs_registry_auth::{Diagnosis, ErrorClass, ErrorName, Stage};
-use futures_util::StreamExt;
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, join};
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
 use super::limits;
+use super::manifest::Refused;
 use super::operation::Operation;
 use crate::diagnosis::{Recovery, Verdict};
-use crate::engine::{EngineError, EngineErrorKind, PullOrder};
 use crate::event::EventKind;
 use crate::progress::Layers;
+use crate::sharing::{self, Boarded, Flight, Landing, Progress, PullFlight, PullKey, Stopped};
 
 impl Operation<'_> {
     /// Pulls, sees that the engine has the image, and names it as it was asked for.
@@ -20,10 +25,15 @@ impl Operation<'_> {
             self.wait_for_registry().await;
             let begun = Instant::now();
             let verdict = match self.download_once().await {
-                Ok(()) => match self.tag().await {
-                    Ok(()) => return Ok(()),
-                    Err(verdict) => verdict,
-                },
+                Ok(()) => {
+                    let entry = self.record_pull();
+                    let (tagged, recorded) = join(self.tag(), entry).await;
+                    self.tell_unrecorded(recorded);
+                    match tagged {
+                        Ok(()) => return Ok(()),
+                        Err(verdict) => verdict,
+                    }
+                }
                 Err(verdict) => verdict,
             };
             self.recover(&mut backoff, verdict, begun).await?;
@@ -32,61 +42,122 @@ impl Operation<'_> {
 
     async fn download_once(&mut self) -> Result<(), Verdict> {
         let begun = Instant::now();
-        let mut layers = Layers::new(begun);
-        let outcome = self.follow(&mut layers, begun).await;
-        let (download, extract) = layers.split(Instant::now());
-        self.facts.timings.download += download;
+        let (landing, progress) = self.fly().await?;
+        // Who came late did not wait for all of it.
+        let waited = begun.elapsed();
+        let extract = landing.extract.min(waited);
         self.facts.timings.extract += extract;
-        if let Some(bytes) = layers.bytes() {
+        self.facts.timings.download += landing.download.min(waited - extract);
+        if let Some(bytes) = progress.read(Layers::bytes) {
             self.facts.bytes = Some(self.facts.bytes.unwrap_or(0) + bytes);
         }
-        match outcome {
-            Ok(()) => self.see_image(&layers).await,
-            Err(Stopped::Limit(verdict)) => Err(verdict),
-            Err(Stopped::Engine(error)) => Err(self.explain(&error, Stage::Pull).await),
+        let (image, settings) = (self.request.image(), &self.puller.settings);
+        match &landing.outcome {
+            Ok(()) => {
+                let told = progress.read(|layers| layers.digest().cloned());
+                self.see_image(told).await
+            }
+            Err(Stopped::Engine(error)) => Err(self.explain(error, Stage::Pull).await),
+            Err(Stopped::Begin) => Err(limits::begin(image, settings.begin_timeout)),
+            Err(Stopped::Inactivity(phase, layers)) => Err(limits::inactivity(
+                image,
+                settings.inactivity_timeout,
+                *phase,
+                *layers,
+            )),
         }
     }
 
-    /// Runs one pull of the engine to its end. Whatever ends it drops the stream first, which ends the engine's side,
-    /// so that no attempt overlaps with the one before.
-    async fn follow(&mut self, layers: &mut Layers, begun: Instant) -> Result<(), Stopped> {
-        let image = self.request.image();
-        let settings = &self.puller.settings;
-        let version = self.version();
-        let credential = self.credential.clone();
-        let order = PullOrder::new(image, &version)
-            .with_platform(self.request.platform())
-            .with_credential(credential.as_ref().map(|resolved| &*resolved.credential));
-        let first = begun + settings.begin_timeout;
-        let started = tokio::time::timeout_at(first, self.puller.engine.pull(order)).await;
-        let mut stream = match started {
-            Ok(stream) => stream.map_err(Stopped::Engine)?,
-            Err(_) => return Err(Stopped::Limit(limits::begin(image, settings.begin_timeout))),
-        };
-        let mut deadline = first;
-        let mut any = false;
+    /// Has the engine pull, or waits for the same pull of another call.
+    async fn fly(&mut self) -> Result<(Arc<Landing>, Arc<Progress>), Verdict> {
+        let mine = self.identity();
+        let mut joins_others = true;
         loop {
-            let frame = match tokio::time::timeout_at(deadline, stream.next()).await {
-                Ok(None) => return Ok(()),
-                Ok(Some(frame)) => frame.map_err(Stopped::Engine)?,
-                Err(_) if any => {
-                    return Err(Stopped::Limit(limits::inactivity(
-                        image,
-                        settings.inactivity_timeout,
-                        layers.phase(),
-                    )));
+            let is_shown = self.is_access_shown;
+            let may_join = |flight: &PullFlight| flight.identity == mine || (joins_others && is_shown);
+            let boarded = self
+                .puller
+                .pulls
+                .board(self.pull_key(), may_join, || self.new_flight());
+            let (info, flight) = match boarded {
+                Boarded::Began(info, flight) => (info, flight),
+                Boarded::Joined(info, flight) => {
+                    self.facts.shared = true;
+                    (info, flight)
                 }
-                Err(_) => return Err(Stopped::Limit(limits::begin(image, settings.begin_timeout))),
+                Boarded::Refused if joins_others && !is_shown => {
+                    joins_others = self.show_access().await?;
+                    continue;
+                }
+                Boarded::Refused => {
+                    let (info, request) = self.new_flight();
+                    (info, request.shared())
+                }
             };
-            if let Some(error) = frame.error {
-                return Err(Stopped::Engine(EngineError::new(EngineErrorKind::Stream, error)));
+            let landing = self.follow(flight, &info.progress).await;
+            if landing.outcome.is_err() && info.identity != mine {
+                // That may have been the fault of a credential that is not this caller's.
+                joins_others = false;
+                self.facts.shared = false;
+                continue;
             }
-            let now = Instant::now();
-            any = true;
-            deadline = now + settings.inactivity_timeout;
-            if let Some(progress) = layers.take(&frame, now) {
-                self.emit(EventKind::Layer(progress));
+            return Ok((landing, info.progress));
+        }
+    }
+
+    fn pull_key(&self) -> PullKey {
+        PullKey {
+            repository: self.request.image().familiar_name().to_owned(),
+            version: self.version(),
+            platform: self.request.platform().cloned(),
+        }
+    }
+
+    fn new_flight(&self) -> (PullFlight, BoxFuture<'static, Arc<Landing>>) {
+        let progress = Arc::<Progress>::default();
+        let info = PullFlight {
+            identity: self.identity(),
+            progress: progress.clone(),
+        };
+        let request = sharing::fly(
+            self.puller.engine.clone(),
+            self.puller.load.clone(),
+            self.request.image().clone(),
+            self.pull_key(),
+            self.credential
+                .as_ref()
+                .map(|resolved| resolved.credential.clone()),
+            self.puller.settings.clone(),
+            progress,
+        );
+        (info, request.boxed())
+    }
+
+    /// Waits until the pull has ended, and tells how far it is.
+    async fn follow(&self, mut flight: Flight<Arc<Landing>>, progress: &Progress) -> Arc<Landing> {
+        let mailbox = progress.subscribe();
+        // Whatever moves the pull on wakes everybody who waits for it, so that the mailbox needs no waking of its own.
+        poll_fn(|context| {
+            let landing = flight.poll_unpin(context);
+            while let Some(step) = mailbox.next() {
+                self.emit(EventKind::Layer(step));
             }
+            landing
+        })
+        .await
+    }
+
+    /// Before joining somebody else's pull: whether the registry shows this caller the manifest. `false` when the
+    /// engine cannot ask.
+    async fn show_access(&mut self) -> Result<bool, Verdict> {
+        match self.ask_registry(self.request.image()).await {
+            Ok(()) => Ok(true),
+            Err(Refused::Unsupported(_)) => Ok(false),
+            Err(Refused::Failed(diagnosis)) => Err(Verdict {
+                diagnosis,
+                // It has been retried already.
+                recovery: Recovery::Final,
+            }),
         }
     }
 
@@ -108,7 +179,7 @@ impl Operation<'_> {
     }
 
     /// A stream may end well and have brought nothing: the image is looked at.
-    async fn see_image(&mut self, layers: &Layers) -> Result<(), Verdict> {
+    async fn see_image(&mut self, told: Option<Arc<str>>) -> Result<(), Verdict> {
         let details = match self.puller.engine.inspect(&self.pulled_name()).await {
             Ok(details) => details,
             Err(error) => return Err(self.explain(&error, Stage::Pull).await),
@@ -134,14 +205,14 @@ impl Operation<'_> {
             return Err(self.platform_missing(Stage::Pull));
         }
         if self.facts.digest.is_none() {
-            let told = layers.digest().map(ToString::to_string);
-            let digest = told.or_else(|| details.digest_in(image.familiar_name()).map(str::to_owned));
-            if let Some(digest) = digest {
-                self.found_digest(&digest);
-                // It was pulled by its name and has it already.
-                return Ok(());
+            let told = told
+                .as_deref()
+                .or_else(|| details.digest_in(image.familiar_name()));
+            if let Some(digest) = told {
+                self.found_digest(digest);
             }
         }
+        self.content = Some(self.content_of(&details));
         Ok(())
     }
 
@@ -158,10 +229,4 @@ impl Operation<'_> {
             Err(error) => Err(self.explain(&error, Stage::Tag).await),
         }
     }
-}
-
-/// What ended a pull of the engine.
-enum Stopped {
-    Limit(Verdict),
-    Engine(EngineError),
 }

@@ -41,8 +41,8 @@ pub(super) fn begin(image: &ImageReference, limit: Duration) -> Verdict {
 }
 
 /// Between two messages.
-pub(super) fn inactivity(image: &ImageReference, limit: Duration, phase: (Phase, usize)) -> Verdict {
-    let doing = match phase {
+pub(super) fn inactivity(image: &ImageReference, limit: Duration, phase: Phase, layers: usize) -> Verdict {
+    let doing = match (phase, layers) {
         (Phase::Downloading, 0) => "before any layer".to_owned(),
         (Phase::Downloading, layers) => format!("in the download, with {layers} of its layers missing"),
         (Phase::Extracting, layers) => format!("in the extraction, with {layers} of its layers not unpacked"),

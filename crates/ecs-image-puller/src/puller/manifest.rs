@@ -1,6 +1,7 @@
 //! Which digest the image has, before anything is downloaded.
 
-use ecs_registry_auth::{Diagnosis, Stage};
+use ecs_registry_auth::{Diagnosis, ImageReference, Stage};
+use futures_util::FutureExt;
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
@@ -9,6 +10,7 @@ use super::operation::Operation;
 use crate::diagnosis::{self, Verdict, diagnose};
 use crate::engine::{Distribution, EngineError, EngineErrorKind};
 use crate::event::EventKind;
+use crate::sharing::Boarded;
 
 impl Operation<'_> {
     /// Resolves the digest, unless the image carries one, and sees that the platform exists.
@@ -23,7 +25,8 @@ impl Operation<'_> {
                 return Ok(());
             }
         }
-        match self.ask_registry().await {
+        let image = self.request.image();
+        match self.ask_registry(image).await {
             Err(Refused::Unsupported(error)) => {
                 tracing::debug!(%error, "the engine does not resolve digests: the image is pulled by its name");
                 Ok(())
@@ -35,7 +38,7 @@ impl Operation<'_> {
 
     /// The same for a check, which has nothing else to go by.
     pub(super) async fn verify_manifest(&mut self) -> Result<(), Diagnosis> {
-        match self.ask_registry().await {
+        match self.ask_registry(self.request.image()).await {
             Ok(()) => Ok(()),
             Err(Refused::Failed(diagnosis)) => Err(diagnosis),
             Err(Refused::Unsupported(error)) => {
@@ -45,12 +48,13 @@ impl Operation<'_> {
         }
     }
 
-    async fn ask_registry(&mut self) -> Result<(), Refused> {
+    /// Asks for the manifest of the image, under the name that is given; afterwards, access is shown.
+    pub(super) async fn ask_registry(&mut self, image: &ImageReference) -> Result<(), Refused> {
         let begun = Instant::now();
         let limit = self.puller.settings.manifest_timeout;
         let ends = begun + limit;
         self.stage_ends = Some(ends);
-        let outcome = tokio::time::timeout_at(ends, self.ask_until_final()).await;
+        let outcome = tokio::time::timeout_at(ends, self.ask_until_final(image)).await;
         self.stage_ends = None;
         self.facts.timings.manifest += begun.elapsed();
         let distribution = match outcome {
@@ -64,6 +68,7 @@ impl Operation<'_> {
                 )));
             }
         };
+        self.is_access_shown = true;
         if !distribution.is_schema1() {
             self.found_digest(&distribution.digest);
             if let Some(digest) = self.facts.digest.clone() {
@@ -89,21 +94,12 @@ impl Operation<'_> {
         }
     }
 
-    async fn ask_until_final(&mut self) -> Result<Distribution, Refused> {
+    async fn ask_until_final(&mut self, image: &ImageReference) -> Result<Distribution, Refused> {
         let mut backoff = Backoff::new(&self.puller.settings.manifest_retry);
         loop {
             self.wait_for_registry().await;
             let begun = Instant::now();
-            let credential = self.credential.clone();
-            let answer = self
-                .puller
-                .engine
-                .distribution(
-                    self.request.image(),
-                    credential.as_ref().map(|resolved| &*resolved.credential),
-                )
-                .await;
-            match answer {
+            match self.ask_once(image).await {
                 Ok(distribution) => return Ok(distribution),
                 Err(error) if error.kind() == EngineErrorKind::Unsupported => {
                     return Err(Refused::Unsupported(error));
@@ -118,6 +114,28 @@ impl Operation<'_> {
         }
     }
 
+    /// One request, which equal calls share.
+    async fn ask_once(&self, image: &ImageReference) -> Result<Distribution, EngineError> {
+        let puller = self.puller;
+        let request = || {
+            let (engine, load) = (puller.engine.clone(), puller.load.clone());
+            let (image, credential) = (image.clone(), self.credential.clone());
+            let request = async move {
+                let _permit = load.manifest().await;
+                let credential = credential.as_ref().map(|resolved| &*resolved.credential);
+                engine.distribution(&image, credential).await
+            };
+            ((), request.boxed())
+        };
+        match puller
+            .manifests
+            .board((image.familiar(), self.identity()), |()| true, request)
+        {
+            Boarded::Joined((), flight) | Boarded::Began((), flight) => flight.await,
+            Boarded::Refused => request().1.await,
+        }
+    }
+
     /// The image is not built for the platform that was asked for.
     pub(super) fn platform_missing(&self, stage: Stage) -> Verdict {
         let provenance = self.provenance();
@@ -125,7 +143,7 @@ impl Operation<'_> {
     }
 }
 
-enum Refused {
+pub(super) enum Refused {
     /// The engine cannot ask.
     Unsupported(EngineError),
     Failed(Diagnosis),

@@ -9,6 +9,7 @@ use super::{Puller, limits};
 use crate::diagnosis::Evidence;
 use crate::engine::Distribution;
 use crate::event::{Event, EventKind, EventSink};
+use crate::record::Identity;
 use crate::{Behavior, Facts, PullFailure, PullRequest, Status};
 
 pub(super) struct Operation<'a> {
@@ -28,6 +29,12 @@ pub(super) struct Operation<'a> {
     pub(super) stage_ends: Option<Instant>,
     /// How many credentials were refused.
     pub(super) refusals: u32,
+    /// The keychain was asked and has answered: `credential` is what is to be used.
+    pub(super) is_resolved: bool,
+    /// In this call, the registry showed the image's manifest for `credential`.
+    pub(super) is_access_shown: bool,
+    /// What the engine has of the image: its digest there, or else its id.
+    pub(super) content: Option<String>,
     place: String,
 }
 
@@ -46,6 +53,9 @@ impl<'a> Operation<'a> {
             distribution: None,
             stage_ends: None,
             refusals: 0,
+            is_resolved: false,
+            content: None,
+            is_access_shown: false,
             place: puller.engine.place(),
         }
     }
@@ -80,13 +90,23 @@ impl<'a> Operation<'a> {
     }
 
     async fn pull_within_limit(&mut self, behavior: Behavior) -> Result<Status, Diagnosis> {
-        if self.is_cached_for(behavior).await? {
+        let cached = match behavior {
+            Behavior::Default | Behavior::Always => None,
+            Behavior::Once | Behavior::PreferCached => self.find_cached().await?,
+        };
+        if let Some(cached) = &cached
+            && self.is_trusted(behavior, cached).await
+        {
             return Ok(Status::Cached);
         }
         self.resolve_credential().await?;
+        if let Some(cached) = &cached
+            && self.may_use(behavior, cached).await?
+        {
+            return Ok(Status::Cached);
+        }
         self.resolve_digest().await?;
         self.download().await?;
-        self.remember_pulled();
         Ok(Status::Pulled)
     }
 
@@ -151,6 +171,14 @@ impl<'a> Operation<'a> {
             .provenance
             .clone()
             .unwrap_or_else(|| Arc::new(Provenance::anonymous(self.request.image().registry().clone())))
+    }
+
+    /// Who asks the registry, as this puller knows it.
+    pub(super) fn identity(&self) -> Identity {
+        let credential = self.credential.as_ref().map(|resolved| &*resolved.credential);
+        self.puller
+            .identities
+            .identity(self.request.image().registry(), credential)
     }
 
     /// Takes note of the digest that the image has.

@@ -26,9 +26,7 @@ impl Operation<'_> {
         }
         loop {
             let registry = self.request.image().registry();
-            let cool_downs = &self.puller.cool_downs;
-            let credential = self.credential.as_ref().map(|resolved| &*resolved.credential);
-            let Some(until) = cool_downs.until(&cool_downs.account(registry, credential)) else {
+            let Some(until) = self.puller.cool_downs.until(self.identity()) else {
                 return;
             };
             self.emit(EventKind::Wait {
@@ -81,10 +79,9 @@ impl Operation<'_> {
                     let wait = format!("wait {} s, as the registry asks, and pull again", delay.as_secs());
                     return Err(diagnosis.with_next_step(wait));
                 }
-                let credential = self.credential.as_ref().map(|resolved| &*resolved.credential);
-                let cool_downs = &self.puller.cool_downs;
-                let account = cool_downs.account(self.request.image().registry(), credential);
-                cool_downs.set(account, Instant::now() + delay);
+                self.puller
+                    .cool_downs
+                    .set(self.identity(), Instant::now() + delay);
                 // The wait itself is that of every call for this account.
                 self.tell_retry(diagnosis, delay);
             }
@@ -136,10 +133,14 @@ impl Operation<'_> {
             return verdict;
         }
         let credential = self.credential.clone();
-        let question = self.puller.engine.distribution(
-            self.request.image(),
-            credential.as_ref().map(|resolved| &*resolved.credential),
-        );
+        let question = async {
+            let _permit = self.puller.load.manifest().await;
+            let credential = credential.as_ref().map(|resolved| &*resolved.credential);
+            self.puller
+                .engine
+                .distribution(self.request.image(), credential)
+                .await
+        };
         match tokio::time::timeout(self.puller.settings.manifest_timeout, question).await {
             Ok(Ok(distribution)) => {
                 self.distribution = Some(distribution);
