@@ -41,12 +41,17 @@ async fn every_vector_is_explained_with_its_key() {
             assert_eq!(explanations.exit_code(), ExitCode::Configuration, "{line}");
             continue;
         }
-        let credential = explanation.credential.as_ref().unwrap();
-        assert_eq!(
-            credential.key.as_deref(),
-            row["ours"]["key"].as_str(),
-            "{line}\n{explanation:?}"
+        // Where the registry's only entries are broken, the agent pulls anonymously and we say so instead.
+        assert_ne!(
+            explanation.credential.is_some(),
+            explanation.error.is_some(),
+            "{line}"
         );
+        let key = explanation
+            .credential
+            .as_ref()
+            .and_then(|credential| credential.key.as_deref());
+        assert_eq!(key, row["ours"]["key"].as_str(), "{line}\n{explanation:?}");
         explained += 1;
     }
     assert!(explained > 1900, "{explained}");
