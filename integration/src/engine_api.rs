@@ -130,6 +130,21 @@ impl EngineApi {
         }
     }
 
+    /// The platform of an image that the engine holds: `linux/amd64`.
+    ///
+    /// # Errors
+    /// The engine cannot be reached or does not hold it.
+    pub async fn platform(&self, image: &str) -> Result<String> {
+        let response = self
+            .client
+            .get(format!("http://engine/images/{image}/json"))
+            .send()
+            .await?;
+        let image: Value = response.error_for_status()?.json().await?;
+        let text = |key: &str| image[key].as_str().unwrap_or_default();
+        Ok(format!("{}/{}", text("Os"), text("Architecture")))
+    }
+
     /// Removes every name of `image`.
     ///
     /// # Errors

@@ -151,6 +151,22 @@ impl Image {
     }
 }
 
+/// Bytes that no compression makes fewer, the same for the same seed (xorshift): a layer of them is as long on its way.
+#[must_use]
+pub fn noise(seed: u64, length: usize) -> Vec<u8> {
+    // Any start but 0, and none like its neighbour's.
+    let mut state = (seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    let mut bytes = Vec::with_capacity(length + 8);
+    while bytes.len() < length {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        bytes.extend_from_slice(&state.to_le_bytes());
+    }
+    bytes.truncate(length);
+    bytes
+}
+
 fn archive_of_one_file(name: &str, content: &[u8]) -> Result<Vec<u8>> {
     let mut archive = tar::Builder::new(Vec::new());
     let mut header = tar::Header::new_gnu();

@@ -17,11 +17,17 @@ fn manifests(site: &Site, before: usize) -> Vec<String> {
 #[tokio::test]
 async fn a_tag_is_resolved_then_its_digest_is_pulled_and_tagged() -> Result<()> {
     let site = Site::start().await?;
-    let digest = site.registry.push(&Image::small("app")?, "team/app", "v1").await?;
+    let digest = site
+        .registry
+        .push(&Image::small("app")?, "team/app", "v1")
+        .await?;
     let image = site.registry.image("team/app", "v1");
     let before = site.registry.requests().len();
 
-    let output = site.ecs_pull(&["--output", "json", "pull", &image])?.run().await?;
+    let output = site
+        .ecs_pull(&["--output", "json", "pull", &image])?
+        .run()
+        .await?;
     assert_eq!(output.code, 0, "{}", output.stderr);
     let entry = &output.json()?["containers"][0];
     let reference = format!("{}/team/app@{digest}", site.registry.host());
@@ -33,8 +39,14 @@ async fn a_tag_is_resolved_then_its_digest_is_pulled_and_tagged() -> Result<()> 
         "/v2/team/app/manifests/v1",
         format!("/v2/team/app/manifests/{digest}"),
     );
-    let turn = asked.iter().position(|path| *path == by_digest).unwrap_or_default();
-    assert!(turn > 0 && asked[..turn].iter().all(|path| path == tag), "{asked:?}");
+    let turn = asked
+        .iter()
+        .position(|path| *path == by_digest)
+        .unwrap_or_default();
+    assert!(
+        turn > 0 && asked[..turn].iter().all(|path| path == tag),
+        "{asked:?}"
+    );
     assert!(asked[turn..].iter().all(|path| *path == by_digest), "{asked:?}");
     for name in [&image, &reference] {
         assert!(site.engine.has(name).await?, "the engine does not hold {name}");
@@ -45,7 +57,10 @@ async fn a_tag_is_resolved_then_its_digest_is_pulled_and_tagged() -> Result<()> 
 #[tokio::test]
 async fn an_image_with_a_digest_costs_no_question_more_than_the_engine_itself() -> Result<()> {
     let site = Site::start().await?;
-    let digest = site.registry.push(&Image::small("app")?, "team/app", "v1").await?;
+    let digest = site
+        .registry
+        .push(&Image::small("app")?, "team/app", "v1")
+        .await?;
     let image = format!("{}/team/app@{digest}", site.registry.host());
 
     let before = site.registry.requests().len();
@@ -55,7 +70,10 @@ async fn an_image_with_a_digest_costs_no_question_more_than_the_engine_itself() 
     site.engine.remove(&image).await?;
 
     let before = site.registry.requests().len();
-    let output = site.ecs_pull(&["--output", "json", "pull", &image])?.run().await?;
+    let output = site
+        .ecs_pull(&["--output", "json", "pull", &image])?
+        .run()
+        .await?;
     assert_eq!(output.code, 0, "{}", output.stderr);
     assert_eq!(output.json()?["containers"][0]["digest"], digest);
     assert_eq!(manifests(&site, before), by_engine);
@@ -78,7 +96,9 @@ async fn a_platform_that_is_missing_is_known_before_the_download_with_those_that
 
     // The platform that was asked for, and the engine's own.
     for platform in [&["--platform", "linux/riscv64"][..], &[]] {
-        let run = site.ecs_pull(&["--output", "json", "pull", &image])?.args(platform);
+        let run = site
+            .ecs_pull(&["--output", "json", "pull", &image])?
+            .args(platform);
         let output = run.run().await?;
         assert_eq!(output.code, 6, "{}", output.stderr);
         let entry = &output.json()?["containers"][0];

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context, Result};
 use ecs_image_puller::testing::fault_proxy::{Fault, FaultProxy, Rule};
-use ecs_image_puller::{ConnectOptions, DockerEngine, DockerHost, Event, PullRequest, Puller, PullerSettings};
+use ecs_image_puller::{
+    ConnectOptions, DockerEngine, DockerHost, Event, PullRequest, Puller, PullerSettings,
+};
 use ecs_registry_auth::{
     CredentialSource, ImageReference, Provenance, RegistryCredential, ResolvedCredential, StaticKeychain,
 };
@@ -74,17 +76,22 @@ async fn on_a_terminal_there_is_a_bar_for_each_layer_and_the_result_remains() ->
     );
     let output = EcsPull::of_program(Path::new("script"), ["-qec", &command, "/dev/null"])
         .envs(scene.site.environment())
-        .envs([("TERM", "xterm"), ("PATH", "/usr/local/bin:/usr/bin:/bin"), ("SHELL", "/bin/sh")])
+        .envs([
+            ("TERM", "xterm"),
+            ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+            ("SHELL", "/bin/sh"),
+        ])
         .run()
         .await?;
     assert_eq!(output.code, 0, "{}", output.stdout);
     // Both streams of the command are the terminal, which `script` passes on.
     let screen = &output.stdout;
     assert!(screen.contains("\x1b["), "nothing was drawn: {screen}");
-    let bars: HashSet<&str> = screen
-        .split(['\r', '\n'])
-        .filter(|line| line.contains("downloading") && line.contains("/s"))
-        .filter_map(|line| line.split_whitespace().find(|word| word.len() == 12))
+    let words: Vec<&str> = screen.split_whitespace().collect();
+    let bars: HashSet<&str> = words
+        .windows(3)
+        .filter(|words| words[1] == "downloading" && words[2].starts_with('['))
+        .map(|words| words[0])
         .collect();
     assert_eq!(bars.len(), 2, "not a bar for each layer: {screen}");
     let last = screen.rsplit('\x1b').next().unwrap_or_default();
@@ -143,9 +150,16 @@ async fn the_library_tells_every_step_of_every_layer_as_json() -> Result<()> {
             .all(|event| event["image"] == scene.image() && event["container"] == "web"),
         "{events:#?}"
     );
-    let mut kinds: Vec<&str> = events.iter().filter_map(|event| event["event"].as_str()).collect();
+    let mut kinds: Vec<&str> = events
+        .iter()
+        .filter_map(|event| event["event"].as_str())
+        .collect();
     kinds.dedup();
-    assert_eq!(kinds, ["queued", "credential", "manifest", "layer", "done"], "{events:#?}");
+    assert_eq!(
+        kinds,
+        ["queued", "credential", "manifest", "layer", "done"],
+        "{events:#?}"
+    );
 
     let layers: Vec<&Value> = events.iter().filter(|event| event["event"] == "layer").collect();
     let ids: HashSet<&str> = layers.iter().filter_map(|event| event["id"].as_str()).collect();

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::Result;
 use ecs_image_puller::testing::fault_proxy::{Fault, FaultProxy, Rule};
 use ecs_image_puller::{
-    ConnectOptions, DockerEngine, DockerHost, PullFailure, PullRequest, Puller, PullerSettings, RetrySettings,
-    Silent,
+    ConnectOptions, DockerEngine, DockerHost, PullFailure, PullRequest, Puller, PullerSettings,
+    RetrySettings, Silent,
 };
 use ecs_registry_auth::{
     CredentialSource, ErrorClass, ErrorName, ImageReference, Provenance, RegistryCredential,
@@ -83,8 +83,15 @@ async fn each_limit_has_its_own_error() -> Result<()> {
     for row in rows() {
         let proxy = FaultProxy::start(site.registry_address()?).await?;
         proxy.inject(row.fault);
-        let version = if row.with_digest { format!("@{digest}") } else { ":v1".into() };
-        let image = format!("registry.example.com:{}/team/app{version}", proxy.address().port());
+        let version = if row.with_digest {
+            format!("@{digest}")
+        } else {
+            ":v1".into()
+        };
+        let image = format!(
+            "registry.example.com:{}/team/app{version}",
+            proxy.address().port()
+        );
         let mut settings = PullerSettings::default();
         *(row.limit)(&mut settings) = LIMIT;
         settings.pull_retry.attempts = 1;
@@ -161,7 +168,11 @@ async fn the_command_ends_with_8() -> Result<()> {
     assert_eq!(output.code, 8, "{}", output.stderr);
     let error = &output.json()?["containers"][0]["error"];
     assert_eq!(error["name"], "DockerTimeoutError");
-    assert!(output.stderr.contains("ECS_IMAGE_PULL_TIMEOUT"), "{}", output.stderr);
+    assert!(
+        output.stderr.contains("ECS_IMAGE_PULL_TIMEOUT"),
+        "{}",
+        output.stderr
+    );
     Ok(())
 }
 

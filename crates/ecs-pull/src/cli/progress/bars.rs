@@ -37,9 +37,20 @@ impl Bars {
 
     fn show_layer(&self, image: &mut Image, layer: &LayerProgress) {
         let bar = image.layers.entry(layer.id.clone()).or_insert_with(|| {
-            let bar = self.screen.insert_after(&image.header, ProgressBar::new(0));
+            // With its style before it is on the screen: the first drawing is not in the default one.
+            let bar = ProgressBar::new(0).with_style(style(WAITING));
+            let bar = self.screen.insert_after(&image.header, bar);
             bar.set_prefix(layer.id.chars().take(12).collect::<String>());
             bar
+        });
+        bar.set_message(match layer.state {
+            LayerState::Waiting => "waiting",
+            LayerState::Downloading => "downloading",
+            LayerState::Verifying => "verifying",
+            LayerState::Downloaded => "downloaded",
+            LayerState::Extracting => "extracting",
+            LayerState::Done => "done",
+            _ => "",
         });
         let moving = matches!(layer.state, LayerState::Downloading | LayerState::Extracting);
         if let (true, Some(total)) = (moving, layer.total) {
@@ -49,14 +60,6 @@ impl Bars {
         } else {
             bar.set_style(style(WAITING));
         }
-        bar.set_message(match layer.state {
-            LayerState::Waiting => "waiting",
-            LayerState::Downloading => "downloading",
-            LayerState::Verifying => "verifying",
-            LayerState::Extracting => "extracting",
-            LayerState::Done => "done",
-            _ => "",
-        });
         if layer.state == LayerState::Done {
             bar.finish();
         }
