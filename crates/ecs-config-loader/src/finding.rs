@@ -62,6 +62,13 @@ impl Finding {
         }
     }
 
+    /// What kind of failure it is: [`ErrorClass::Configuration`], unless something that the configuration names did
+    /// not answer as it should.
+    #[must_use]
+    pub fn class(&self) -> ErrorClass {
+        self.class
+    }
+
     /// The same with what to do about it, in the imperative.
     #[must_use]
     pub fn with_next_step(mut self, next_step: impl Into<String>) -> Self {

@@ -82,7 +82,7 @@ impl Encryptor for KmsAuthData {
                     &ENGINE_AUTH_ENCRYPTION_CONTEXT,
                 )
                 .await?;
-            Ok(Encrypted::new(ciphertext, key))
+            Ok(Encrypted::new(ciphertext.bytes, ciphertext.key))
         })
     }
 }

@@ -57,7 +57,7 @@ pub use identity::{
     AssumeRole, AssumeRoleError, CredentialsStore, Ec2Instance, ExternalInstance, Identity, RoleKeys,
     RoleKeysError, RotatingFileProvider, StoredKeysError,
 };
-pub use kms::KmsDecryptor;
+pub use kms::{Ciphertext, KmsDecryptor};
 pub use partition::Partition;
 pub use resolver::{ResolverSettings, SecretKeychain, SecretRequest, SecretResolver};
 pub use secret::{SecretId, SecretIdError};

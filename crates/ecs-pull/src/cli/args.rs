@@ -187,7 +187,7 @@ Example:
 const CONFIG_CHECK_EXAMPLES: &str = "\
 Examples:
   ecs-pull config check
-      Exit code 3 when anything makes the configuration unusable.
+      Exit code 3 when anything makes the configuration unusable, 4 when only KMS does not decrypt it.
   ecs-pull --strict config check --config-file ./ecs.config
       Exit code 3 for any finding at all.";
 

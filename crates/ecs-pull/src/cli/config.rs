@@ -62,8 +62,11 @@ fn text(config: &Config) -> String {
 
 async fn check(context: &Context) -> Result<ExitCode, Failure> {
     let findings = setup::loader(context)?.check().await;
-    let is_bad = |finding: &&Finding| finding.severity == Severity::Error || context.global.strict;
-    let ok = !findings.iter().any(|finding| is_bad(&finding));
+    let bad = findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error || context.global.strict);
+    let code = ExitCode::worst(bad.map(|finding| finding.class().into()));
+    let ok = code == ExitCode::Success;
     match context.global.output {
         Output::Text => {
             let mut text = String::new();
@@ -83,11 +86,7 @@ async fn check(context: &Context) -> Result<ExitCode, Failure> {
         }
         Output::Json => print(&render::json(&json!({ "findings": findings, "ok": ok }))?)?,
     };
-    Ok(if ok {
-        ExitCode::Success
-    } else {
-        ExitCode::Configuration
-    })
+    Ok(code)
 }
 
 async fn import_logins(context: &Context, import: &Import) -> Result<ExitCode, Failure> {

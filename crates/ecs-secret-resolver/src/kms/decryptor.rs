@@ -20,7 +20,7 @@ use crate::{Arn, AwsContext, Identity};
 /// let key = "arn:aws:kms:eu-west-1:111111111111:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 /// let context = [("purpose", "ECS_ENGINE_AUTH_DATA")];
 /// let ciphertext = kms.encrypt(b"{}", key, None, &context).await?;
-/// let plain = kms.decrypt(&ciphertext, Some(key), None, &context).await?;
+/// let plain = kms.decrypt(&ciphertext.bytes, Some(&ciphertext.key), None, &context).await?;
 /// assert_eq!(plain.expose(), b"{}");
 /// # Ok(())
 /// # }
@@ -30,6 +30,16 @@ use crate::{Arn, AwsContext, Identity};
 pub struct KmsDecryptor {
     context: AwsContext,
     identity: Identity,
+}
+
+/// What KMS encrypted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ciphertext {
+    /// What KMS returned as `CiphertextBlob`.
+    pub bytes: Vec<u8>,
+    /// The ARN of the key, also where an id or an alias was asked for; it names the region to decrypt in.
+    pub key: String,
 }
 
 impl KmsDecryptor {
@@ -76,7 +86,7 @@ impl KmsDecryptor {
         }
     }
 
-    /// Encrypts at most 4096 bytes; returns the ciphertext as bytes.
+    /// Encrypts at most 4096 bytes.
     ///
     /// `key` is the ARN, the id or the alias of a symmetric key. The region is chosen as in [`decrypt`](Self::decrypt).
     ///
@@ -91,7 +101,7 @@ impl KmsDecryptor {
         key: &str,
         region: Option<&str>,
         encryption_context: &[(&str, &str)],
-    ) -> Result<Vec<u8>, Diagnosis> {
+    ) -> Result<Ciphertext, Diagnosis> {
         const MOST: usize = 4096;
         if plain.len() > MOST {
             return Err(configuration_error(format!(
@@ -111,7 +121,10 @@ impl KmsDecryptor {
         match answer {
             Ok(output) => output
                 .ciphertext_blob
-                .map(Blob::into_inner)
+                .map(|blob| Ciphertext {
+                    bytes: blob.into_inner(),
+                    key: output.key_id.unwrap_or_else(|| key.to_owned()),
+                })
                 .ok_or_else(|| configuration_error(format!("KMS in {region} answered without a ciphertext"))),
             Err(error) => {
                 let failure = AwsFailure::from_sdk("kms:Encrypt", &error, self.context.now());

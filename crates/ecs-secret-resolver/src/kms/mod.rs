@@ -3,5 +3,5 @@
 mod decryptor;
 mod inspect;
 
-pub use decryptor::KmsDecryptor;
+pub use decryptor::{Ciphertext, KmsDecryptor};
 pub(crate) use inspect::inspect;

@@ -160,10 +160,13 @@ async fn configuration_is_encrypted_and_decrypted_in_the_keys_region_with_its_co
     .await;
     let kms = KmsDecryptor::new(AwsContext::from_sdk_config(aws.config()), Identity::caller());
     let context = [("purpose", "ECS_ENGINE_AUTH_DATA")];
-    assert_eq!(
-        kms.encrypt(b"plain", KEY, None, &context).await.unwrap(),
-        b"cipher"
-    );
+    let id = KEY.rsplit('/').next().unwrap();
+    let encrypted = kms
+        .encrypt(b"plain", id, Some("eu-west-1"), &context)
+        .await
+        .unwrap();
+    assert_eq!(encrypted.bytes, b"cipher");
+    assert_eq!(encrypted.key, KEY, "the whole ARN, whatever was asked for");
     assert!(
         aws.header_of_last("authorization")
             .await

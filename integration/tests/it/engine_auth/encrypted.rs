@@ -76,7 +76,18 @@ impl Instance {
         let config = self.machine.files.write("config.json", config)?;
         let config = config.display().to_string();
         self.machine.files.write("ecs.config", "ECS_CLUSTER=example\n")?;
-        let arguments = ["config", "import", &config, "--write", "--kms-key", &self.key];
+        // By its id alone: the file has to say more, for machines in other regions.
+        let id = self.key.rsplit('/').next().unwrap_or_default();
+        let arguments = [
+            "--region",
+            REGION,
+            "config",
+            "import",
+            &config,
+            "--write",
+            "--kms-key",
+            id,
+        ];
         let output = self.run(&self.owner, &arguments).await?;
         assert_eq!(output.code, 0, "{}{}", output.stdout, output.stderr);
         Ok(fs::read_to_string(self.machine.path("ecs.config"))?)
@@ -143,6 +154,8 @@ async fn what_cannot_be_decrypted_is_a_credential_that_cannot_be_had_and_never_a
         .await?;
     let names = [&place, "kms:Decrypt", &instance.key, REGION];
     instance.assert_fails(&output, 4, &names);
+    let output = instance.run(&instance.stranger, &["config", "check"]).await?;
+    assert_eq!(output.code, 4, "{}", output.stdout);
 
     let output = instance
         .command(&instance.owner, &["pull", &instance.image])?
