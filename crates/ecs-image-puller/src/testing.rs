@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ecs_registry_auth::{ImageReference, RegistryCredential};
 use futures_util::stream::{self, StreamExt};
@@ -41,6 +42,7 @@ pub struct FakeEngine(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     running: AtomicUsize,
+    most_running: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +66,10 @@ pub struct FakeImage {
     pub frames: Vec<PullFrame>,
     /// User name and password that the registry wants; `None` is a public image.
     pub wants: Option<(String, String)>,
+    /// More user names and passwords that will do for a private image.
+    pub also_wants: Vec<(String, String)>,
+    /// How long it takes until the digest is there, and before each message of the pull.
+    pub pace: Duration,
 }
 
 impl FakeImage {
@@ -80,7 +86,23 @@ impl FakeImage {
                 PullFrame::layer("0123456789ab", "Pull complete"),
             ],
             wants: None,
+            also_wants: Vec::new(),
+            pace: Duration::ZERO,
         }
+    }
+
+    /// The same, with this long until the digest is there, and before each message of the pull.
+    #[must_use]
+    pub fn at_pace(mut self, pace: Duration) -> Self {
+        self.pace = pace;
+        self
+    }
+
+    /// The same, also for whom `username` and `password` are right: each of these credentials will do.
+    #[must_use]
+    pub fn or_private(mut self, username: &str, password: &str) -> Self {
+        self.also_wants.push((username.to_owned(), password.to_owned()));
+        self
     }
 
     /// The same, private.
@@ -194,6 +216,12 @@ impl FakeEngine {
         self.0.running.load(Ordering::SeqCst)
     }
 
+    /// How many pulls have run at once, at most.
+    #[must_use]
+    pub fn most_running(&self) -> usize {
+        self.0.most_running.load(Ordering::SeqCst)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -231,8 +259,8 @@ impl State {
                 **reference == format!("{name}:{version}")
             }
         });
-        let wants = found.and_then(|(_, image)| image.wants.as_ref());
-        if let Some((username, password)) = wants {
+        let private = found.and_then(|(_, image)| Some((image, image.wants.as_ref()?)));
+        if let Some((image, wants)) = private {
             let Some(credential) = credential else {
                 return Err(answer(
                     500,
@@ -243,7 +271,10 @@ impl State {
                 .password
                 .as_ref()
                 .map(|password| password.expose().as_str());
-            if credential.username.as_deref() != Some(username) || shown != Some(password) {
+            let will_do = |(username, password): &(String, String)| {
+                credential.username.as_deref() == Some(username) && shown == Some(password)
+            };
+            if !will_do(wants) && !image.also_wants.iter().any(will_do) {
                 return Err(answer(401, "unauthorized: authentication required"));
             }
         }
@@ -254,6 +285,13 @@ impl State {
                 &format!("manifest for {name}:{version} not found: manifest unknown: manifest unknown"),
             )),
         }
+    }
+}
+
+/// No time at all is no reason to give way to others.
+async fn wait(pace: Duration) {
+    if !pace.is_zero() {
+        tokio::time::sleep(pace).await;
     }
 }
 
@@ -276,17 +314,21 @@ impl Engine for FakeEngine {
         credential: Option<&'a RegistryCredential>,
     ) -> EngineFuture<'a, Distribution> {
         Box::pin(async move {
-            let mut state = self.state();
-            state
-                .calls
-                .push(Call::Distribution(image.familiar(), username(credential)));
-            if let Some(error) = state.distribution_faults.pop_front() {
-                return Err(error);
-            }
-            let version = image.digest().or(image.tag()).unwrap_or("latest");
-            state
-                .find(image.familiar_name(), version, credential)
-                .map(|image| image.distribution.clone())
+            let answer = {
+                let mut state = self.state();
+                let call = Call::Distribution(image.familiar(), username(credential));
+                state.calls.push(call);
+                if let Some(error) = state.distribution_faults.pop_front() {
+                    return Err(error);
+                }
+                let version = image.digest().or(image.tag()).unwrap_or("latest");
+                state
+                    .find(image.familiar_name(), version, credential)
+                    .map(|image| (image.distribution.clone(), image.pace))
+            };
+            let (distribution, pace) = answer?;
+            wait(pace).await;
+            Ok(distribution)
         })
     }
 
@@ -302,6 +344,11 @@ impl Engine for FakeEngine {
                 (fault, found)
             };
             let running = Running::new(self.clone());
+            let pace = image.as_ref().map_or(Duration::ZERO, |image| image.pace);
+            let paced = move |frame| async move {
+                wait(pace).await;
+                frame
+            };
             let stream: PullStream = match fault {
                 Some(Fault::Refuse(error)) => return Err(error),
                 Some(Fault::Hang) => std::future::pending().await,
@@ -309,7 +356,9 @@ impl Engine for FakeEngine {
                     .chain(stream::pending())
                     .boxed(),
                 Some(Fault::Break(frames, error)) => {
-                    stream::iter(frames.into_iter().map(Ok).chain(error.map(Err))).boxed()
+                    stream::iter(frames.into_iter().map(Ok).chain(error.map(Err)))
+                        .then(paced)
+                        .boxed()
                 }
                 None => {
                     let image = image?;
@@ -326,7 +375,10 @@ impl Engine for FakeEngine {
                         }
                         Ok(PullFrame::status("Status: Downloaded newer image"))
                     });
-                    stream::iter(image.frames.into_iter().map(Ok)).chain(end).boxed()
+                    stream::iter(image.frames.into_iter().map(Ok))
+                        .then(paced)
+                        .chain(end)
+                        .boxed()
                 }
             };
             let stream: PullStream = Box::pin(stream.map(move |frame| {
@@ -367,7 +419,8 @@ struct Running(FakeEngine);
 
 impl Running {
     fn new(engine: FakeEngine) -> Self {
-        engine.0.running.fetch_add(1, Ordering::SeqCst);
+        let running = engine.0.running.fetch_add(1, Ordering::SeqCst) + 1;
+        engine.0.most_running.fetch_max(running, Ordering::SeqCst);
         Self(engine)
     }
 }
