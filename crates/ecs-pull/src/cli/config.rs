@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use ecs_config_loader::{
-    Config, ConfigErrors, DEFAULT_ENV_FILE, DockerConfig, Finding, ImportedAuth, Severity, write_env_file,
+    Config, ConfigErrors, DEFAULT_ENV_FILE, DockerConfig, ImportedAuth, Severity, write_env_file,
 };
 use ecs_pull::{ExitCode, KmsAuthData};
 use ecs_secret_resolver::Identity;
