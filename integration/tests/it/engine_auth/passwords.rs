@@ -20,6 +20,9 @@ const USERS: [(&str, &str); 10] = [
     ("zoë", "密碼-пароль-🔑"),
 ];
 
+/// What an entry looks like in one of the types.
+type Entry = fn(&str, &str) -> Value;
+
 #[tokio::test]
 async fn any_password_in_either_type_is_accepted() -> Result<()> {
     let registry = Registry::start("registry.example.com", Access::Passwords(&USERS)).await?;
@@ -36,7 +39,7 @@ async fn any_password_in_either_type_is_accepted() -> Result<()> {
         .iter()
         .map(|repository| registry.image(repository, "v1"))
         .collect();
-    let entry_of: [(&str, fn(&str, &str) -> Value); 2] = [("docker", docker), ("dockercfg", dockercfg)];
+    let entry_of: [(&str, Entry); 2] = [("docker", docker), ("dockercfg", dockercfg)];
     for (auth_type, entry) in entry_of {
         let data: Map<String, Value> = USERS
             .iter()
