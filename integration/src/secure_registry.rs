@@ -2,6 +2,7 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Context, Result};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
@@ -104,11 +105,13 @@ fn certificates(host_name: &str) -> Result<Certificates> {
 }
 
 /// Every address of 127.0.0.0/8 has a port 443 of its own. Which one is tried first depends on the process, so that two
-/// runs at once do not meet.
+/// runs at once do not meet; within a process none is given out twice, because a registry takes it only later.
 fn free_address() -> Result<Ipv4Addr> {
     const FIRST: u32 = 0x7f01_0000;
-    let start = std::process::id().wrapping_mul(16) % 0xf0_0000;
-    (start..start + 256)
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    let start = std::process::id().wrapping_mul(256) % 0xf0_0000;
+    std::iter::repeat_with(|| start + TRIED.fetch_add(1, Ordering::Relaxed))
+        .take(256)
         .map(|offset| Ipv4Addr::from(FIRST + offset))
         .find(|address| TcpListener::bind((*address, 443)).is_ok())
         .context("no loopback address has a free port 443")

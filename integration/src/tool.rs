@@ -38,6 +38,7 @@ pub(crate) const UNSHARE: Tool = Tool {
 
 /// Where `integration/setup` puts moto: beside the target directory's profiles.
 const MOTO_SERVER: &str = "integration/python/bin/moto_server";
+const PARLIAMENT: &str = "integration/python/bin/parliament";
 
 impl Tool {
     /// The program's path.
@@ -67,6 +68,18 @@ impl Tool {
 /// The environment has not been made yet.
 pub(crate) fn moto_server() -> Result<PathBuf> {
     let path = target_directory()?.join(MOTO_SERVER);
+    if path.is_file() {
+        return Ok(path);
+    }
+    bail!("{} is missing: run integration/setup", path.display())
+}
+
+/// The linter of IAM policies, from the same place.
+///
+/// # Errors
+/// The environment has not been made yet.
+pub fn parliament() -> Result<PathBuf> {
+    let path = target_directory()?.join(PARLIAMENT);
     if path.is_file() {
         return Ok(path);
     }

@@ -1,7 +1,7 @@
 //! The secrets that this process has seen, so that none of them leaves it.
 
 use std::borrow::Cow;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use ecs_registry_auth::{
     Candidate, ImageReference, Keychain, Redactor, RegistryCredential, ResolveFuture, ResolvedCredential,
@@ -40,16 +40,35 @@ impl KnownSecrets {
 /// A keychain whose answers are learned before anybody else sees them.
 #[derive(Debug)]
 pub(crate) struct Learning {
-    pub(crate) keychain: Arc<dyn Keychain>,
-    pub(crate) known: KnownSecrets,
+    keychain: Arc<dyn Keychain>,
+    known: KnownSecrets,
+    /// What was learned last: an answer from a cache is the same credential again and again.
+    learned: Mutex<Weak<RegistryCredential>>,
 }
 
 impl Learning {
+    pub(crate) fn new(keychain: Arc<dyn Keychain>, known: KnownSecrets) -> Self {
+        Self {
+            keychain,
+            known,
+            learned: Mutex::default(),
+        }
+    }
+
+    fn learn_once(&self, credential: &Arc<RegistryCredential>) {
+        let mut learned = self.learned.lock().unwrap_or_else(PoisonError::into_inner);
+        // As long as this pointer is kept, no other credential can have its address.
+        if !std::ptr::eq(learned.as_ptr(), Arc::as_ptr(credential)) {
+            self.known.learn(credential);
+            *learned = Arc::downgrade(credential);
+        }
+    }
+
     fn learn<'a>(&'a self, answer: ResolveFuture<'a>) -> ResolveFuture<'a> {
         Box::pin(async move {
             let answer = answer.await?;
             if let Some(resolved) = &answer {
-                self.known.learn(&resolved.credential);
+                self.learn_once(&resolved.credential);
             }
             Ok(answer)
         })

@@ -63,10 +63,7 @@ impl Client {
             }
             _ => self.without_requirement(task, container, image)?,
         };
-        Ok(Arc::new(Learning {
-            keychain,
-            known: self.known.clone(),
-        }))
+        Ok(Arc::new(Learning::new(keychain, self.known.clone())))
     }
 
     /// Whose rights fetch the task's secrets and tokens; `None` when there is no execution role.

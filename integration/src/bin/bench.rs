@@ -2,28 +2,12 @@
 //!
 //! Takes the path of the `ecs-pull` to measure. Ends with 1 if anything is over its limit.
 
-#![expect(clippy::print_stdout, reason = "the figures are what it is for")]
-
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use integration::{EcsPull, Stage};
-
-/// One figure. Lower is better for all of them.
-struct Figure {
-    name: &'static str,
-    measured: f64,
-    limit: f64,
-    unit: &'static str,
-}
-
-impl Figure {
-    fn is_within_limit(&self) -> bool {
-        self.measured < self.limit
-    }
-}
+use integration::{EcsPull, Figure, Stage};
 
 #[tokio::main]
 async fn main() -> Result<ExitCode> {
@@ -34,20 +18,7 @@ async fn main() -> Result<ExitCode> {
         help_time(program)?,
         pull_memory(program).await?,
     ];
-    println!("{:<44} {:>10} {:>10}  {:>5}", "", "measured", "limit", "ratio");
-    for figure in &figures {
-        let Figure {
-            name,
-            measured,
-            limit,
-            unit,
-        } = figure;
-        let verdict = if figure.is_within_limit() { "PASS" } else { "over" };
-        let ratio = measured / limit;
-        println!("{name:<44} {measured:>7.1} {unit:<2} {limit:>7.1} {unit:<2}  {ratio:>5.2}  {verdict}");
-    }
-    let all = figures.iter().all(Figure::is_within_limit);
-    Ok(if all { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(Figure::print(&figures))
 }
 
 fn binary_size(program: &Path) -> Result<Figure> {
@@ -57,12 +28,7 @@ fn binary_size(program: &Path) -> Result<Figure> {
         .len();
     #[expect(clippy::cast_precision_loss, reason = "printed with one digit")]
     let measured = bytes as f64 / 1e6;
-    Ok(Figure {
-        name: "release binary",
-        measured,
-        limit: 12.0,
-        unit: "MB",
-    })
+    Ok(Figure::new("release binary", measured, 12.0, "MB"))
 }
 
 /// The median of many: a single run also measures what else the machine is doing.
@@ -81,12 +47,7 @@ fn help_time(program: &Path) -> Result<Figure> {
     times.sort();
     let median: Duration = times[times.len() / 2];
     let measured = median.as_secs_f64() * 1e3;
-    Ok(Figure {
-        name: "ecs-pull --help, median of 101",
-        measured,
-        limit: 5.0,
-        unit: "ms",
-    })
+    Ok(Figure::new("ecs-pull --help, median of 101", measured, 5.0, "ms"))
 }
 
 /// Of the tour's task: a secret read with an assumed role, and three images.
@@ -115,10 +76,5 @@ async fn pull_memory(program: &Path) -> Result<Figure> {
     ensure!(output.code == 0, "the pull failed: {}", output.stderr);
     let kibibytes: f64 = std::fs::read_to_string(peak)?.trim().parse()?;
     let measured = kibibytes * 1024.0 / 1e6;
-    Ok(Figure {
-        name: "peak memory of a small pull",
-        measured,
-        limit: 16.0,
-        unit: "MB",
-    })
+    Ok(Figure::new("peak memory of a small pull", measured, 16.0, "MB"))
 }

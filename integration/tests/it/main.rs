@@ -19,6 +19,8 @@ mod progress;
 mod pull;
 mod refused;
 mod registry;
+mod rights;
+mod rotation;
 mod secrecy;
 mod time_limits;
 mod token_server;

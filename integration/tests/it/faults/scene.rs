@@ -200,6 +200,7 @@ fn settings() -> PullerSettings {
         manifest_retry: retry(MANIFEST_ATTEMPTS),
         pull_retry: retry(PULL_ATTEMPTS),
         longest_wait: Duration::from_secs(2),
+        ..PullerSettings::default()
     }
 }
 
