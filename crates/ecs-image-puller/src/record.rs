@@ -51,7 +51,7 @@ pub struct PullRecord(Arc<Store>);
 
 #[derive(Debug)]
 enum Store {
-    Memory(memory::Memory),
+    Memory(Box<memory::Memory>),
     File(file::FileStore),
 }
 
@@ -146,7 +146,7 @@ impl PullRecord {
     /// A record that ends with the process.
     #[must_use]
     pub fn in_memory() -> Self {
-        Self(Arc::new(Store::Memory(memory::Memory::default())))
+        Self(Arc::new(Store::Memory(Box::default())))
     }
 
     /// What is known. Without a holder, nothing is accepted.

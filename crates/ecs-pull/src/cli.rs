@@ -21,6 +21,7 @@ mod progress;
 mod pull;
 mod render;
 mod setup;
+mod state;
 
 /// Runs the command line of this process.
 pub(crate) fn main() -> process::ExitCode {

@@ -1,10 +1,12 @@
 //! Everything wired together.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use ecs_config_loader::{Config, EngineAuth, Setting, WatchedEngineAuth};
 use ecs_image_puller::{
-    ConnectOptions, DockerEngine, Engine, EventSink, Facts, HostChoice, PullRequest, Puller, PullerSettings,
+    ConnectOptions, DockerEngine, Engine, EventSink, Facts, HostChoice, PullRecord, PullRequest, Puller,
+    PullerSettings,
 };
 use ecs_registry_auth::{Diagnosis, ErrorClass, ErrorName, Keychain, Origin, Stage};
 use ecs_secret_resolver::{
@@ -48,6 +50,7 @@ pub struct Client {
     pub(crate) instance: Identity,
     engine_choice: EngineChoice,
     engine: Option<Arc<dyn Engine>>,
+    state_directory: Option<PathBuf>,
     /// Connected when it is first needed, then shared: it remembers which registries asked for patience.
     puller: Arc<OnceCell<Puller>>,
 }
@@ -61,6 +64,7 @@ pub struct ClientBuilder {
     docker_config: Option<Arc<dyn Keychain>>,
     watched_engine_auth: Option<WatchedEngineAuth>,
     engine: Option<Arc<dyn Engine>>,
+    state_directory: Option<PathBuf>,
     rights: Rights,
     known: KnownSecrets,
     docker_host: Option<Setting<String>>,
@@ -77,6 +81,7 @@ impl Client {
             docker_config: None,
             watched_engine_auth: None,
             engine: None,
+            state_directory: None,
             rights: Rights::default(),
             known: KnownSecrets::default(),
             docker_host: None,
@@ -176,7 +181,12 @@ impl Client {
                     Some(engine) => engine.clone(),
                     None => Arc::new(self.connect().await?) as Arc<dyn Engine>,
                 };
-                Ok(Puller::new(engine, settings(&self.config)))
+                let puller = Puller::new(engine, settings(&self.config));
+                let configured = self.config.data_dir.as_ref().map(|setting| &setting.value);
+                Ok(match configured.or(self.state_directory.as_ref()) {
+                    Some(directory) => puller.with_record(PullRecord::in_directory(directory)),
+                    None => puller,
+                })
             })
             .await
     }
@@ -292,6 +302,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Where it is recorded which image was pulled with which credential ([`PullRecord`]), when the configuration has no
+    /// `ECS_DATADIR`. Without either, the record ends with the client.
+    pub fn state_directory(mut self, directory: Option<PathBuf>) -> Self {
+        self.state_directory = directory;
+        self
+    }
+
     /// The engine's address, in the form of `DOCKER_HOST`, instead of the configuration's, and where it was written.
     pub fn docker_host(mut self, url: impl Into<String>, origin: Origin) -> Self {
         self.docker_host = Some(Setting::new(url.into(), origin));
@@ -352,6 +369,7 @@ impl ClientBuilder {
             known: self.known,
             instance,
             engine: self.engine,
+            state_directory: self.state_directory,
             puller: Arc::default(),
         }
     }

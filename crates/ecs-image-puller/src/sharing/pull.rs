@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::Progress;
 use crate::engine::{Engine, EngineError, EngineErrorKind, PullOrder};
 use crate::load::Load;
-use crate::progress::Phase;
+use crate::progress::{Layers, Phase};
 use crate::record::Identity;
 use crate::{Platform, PullerSettings};
 
@@ -94,7 +94,7 @@ async fn follow(
             Ok(None) => return Ok(()),
             Ok(Some(frame)) => frame.map_err(Stopped::Engine)?,
             Err(_) if any => {
-                let (phase, layers) = progress.read(|layers| layers.phase());
+                let (phase, layers) = progress.read(Layers::phase);
                 return Err(Stopped::Inactivity(phase, layers));
             }
             Err(_) => return Err(Stopped::Begin),

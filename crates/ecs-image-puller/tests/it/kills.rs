@@ -1,6 +1,6 @@
 //! A process that is killed at any moment loses no record and leaves none damaged.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -87,7 +87,7 @@ fn pull_until_killed(directory: &Path, prefix: &str) -> ! {
             let request = request(&image, Rotating::passwords(&["right"]));
             let pulled = pull(&puller, &request).await.0.unwrap();
             assert!(pulled.facts.notes.is_empty(), "{:?}", pulled.facts.notes);
-            println!("pulled {image}");
+            writeln!(std::io::stdout(), "pulled {image}").unwrap();
         }
     });
     unreachable!("there is always one more number")

@@ -16,7 +16,7 @@ use ecs_task_images::{ContainerImage, TaskError, TaskImages};
 use super::args::{Global, Images, What, Who};
 use super::config::invalid;
 use super::failure::Failure;
-use super::{Context, input, render};
+use super::{Context, input, render, state};
 
 /// Everything a command about images works with.
 pub(crate) struct Setup {
@@ -57,6 +57,10 @@ impl Setup {
             .docker_config(docker_config)
             .engine_choice(engine_choice(&context.environment)?)
             .rights(rights)
+            .state_directory(state::directory(
+                variable(&context.environment, "XDG_STATE_HOME")?,
+                variable(&context.environment, "HOME")?,
+            ))
             .known_secrets(context.known.clone());
         if let Some(url) = &global.docker_host {
             builder = builder.docker_host(url.clone(), Origin::argument("--docker-host"));
