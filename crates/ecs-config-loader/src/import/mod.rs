@@ -122,7 +122,8 @@ impl ImportedAuth {
                 "there is no credential that can be imported",
             )
             .with_next_step("run `docker login` for the registry first");
-            return Err(ConfigErrors::new(std::iter::once(nothing).chain(notes).collect()));
+            // What was there and could not be used comes first: it is more likely what has to be mended.
+            return Err(ConfigErrors::new(notes.into_iter().chain([nothing]).collect()));
         }
         let data = format::data(
             auth_type,

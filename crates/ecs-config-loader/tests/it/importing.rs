@@ -310,8 +310,8 @@ async fn nothing_to_import_is_an_error() {
     .unwrap_err();
     assert_eq!(
         errors.to_string(),
-        "Docker's configuration: there is no credential that can be imported\n\
-         config.json: registry \"ghcr.io\": field \"auth\" is not base64"
+        "config.json: registry \"ghcr.io\": field \"auth\" is not base64\n\
+         Docker's configuration: there is no credential that can be imported"
     );
 }
 

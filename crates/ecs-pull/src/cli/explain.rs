@@ -37,6 +37,9 @@ pub(crate) async fn run(context: &Context, images: &Images) -> Result<ExitCode, 
     Ok(explanations.exit_code())
 }
 
+/// The chosen one and those of the image's registry come first; a screen of them is enough for a person.
+const MOST_CANDIDATES: usize = 20;
+
 fn text(explanation: &Explanation) -> String {
     let mut text = match &explanation.container {
         Some(name) => format!("{name}: {}\n", explanation.image),
@@ -49,7 +52,7 @@ fn text(explanation: &Explanation) -> String {
     if let Some(credential) = &explanation.credential {
         let _ = writeln!(text, "  credential: {credential}");
     }
-    for candidate in &explanation.candidates {
+    for candidate in explanation.candidates.iter().take(MOST_CANDIDATES) {
         let mark = if candidate.chosen { "used" } else { "not used" };
         let _ = write!(text, "    {mark}: {}", candidate.source);
         if let Some(key) = &candidate.key {
@@ -59,6 +62,10 @@ fn text(explanation: &Explanation) -> String {
             let _ = write!(text, " ({origin})");
         }
         let _ = writeln!(text, ": {}", candidate.reason);
+    }
+    let more = explanation.candidates.len().saturating_sub(MOST_CANDIDATES);
+    if more > 0 {
+        let _ = writeln!(text, "    and {more} more, which --output json lists");
     }
     text
 }
