@@ -3,11 +3,12 @@
 //! Deliberately not the client that the product uses: a witness must not share the mistakes of what it testifies about.
 
 use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What an engine answered instead of pulling.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -143,6 +144,25 @@ impl EngineApi {
         let image: Value = response.error_for_status()?.json().await?;
         let text = |key: &str| image[key].as_str().unwrap_or_default();
         Ok(format!("{}/{}", text("Os"), text("Architecture")))
+    }
+
+    /// How many pulls have ended well since then.
+    ///
+    /// # Errors
+    /// The engine cannot be reached.
+    pub async fn pulls_since(&self, since: SystemTime) -> Result<u32> {
+        let time = |time: SystemTime| -> Result<String> {
+            Ok(format!("{:.9}", time.duration_since(UNIX_EPOCH)?.as_secs_f64()))
+        };
+        let (since, until) = (time(since)?, time(SystemTime::now())?);
+        let filters = json!({"type": ["image"], "event": ["pull"]}).to_string();
+        let request = self.client.get("http://engine/events").query(&[
+            ("since", since.as_str()),
+            ("until", until.as_str()),
+            ("filters", filters.as_str()),
+        ]);
+        let events = request.send().await?.error_for_status()?.text().await?;
+        Ok(u32::try_from(events.lines().count())?)
     }
 
     /// Removes every name of `image`.
