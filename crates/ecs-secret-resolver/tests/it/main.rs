@@ -10,4 +10,5 @@ mod fetching;
 mod identities;
 mod kms;
 mod rotation;
+mod secrecy;
 mod support;
