@@ -66,6 +66,8 @@ pub struct FakeImage {
     pub frames: Vec<PullFrame>,
     /// User name and password that the registry wants; `None` is a public image.
     pub wants: Option<(String, String)>,
+    /// More messages after `frames`: how many, and which is the one of a number.
+    pub messages: (u64, fn(u64) -> PullFrame),
     /// More user names and passwords that will do for a private image.
     pub also_wants: Vec<(String, String)>,
     /// How long it takes until the digest is there, and before each message of the pull.
@@ -86,6 +88,7 @@ impl FakeImage {
                 PullFrame::layer("0123456789ab", "Pull complete"),
             ],
             wants: None,
+            messages: (0, |_| PullFrame::default()),
             also_wants: Vec::new(),
             pace: Duration::ZERO,
         }
@@ -95,6 +98,13 @@ impl FakeImage {
     #[must_use]
     pub fn at_pace(mut self, pace: Duration) -> Self {
         self.pace = pace;
+        self
+    }
+
+    /// The same, with this many more messages, made one by one.
+    #[must_use]
+    pub fn with_messages(mut self, count: u64, message: fn(u64) -> PullFrame) -> Self {
+        self.messages = (count, message);
         self
     }
 
@@ -375,10 +385,9 @@ impl Engine for FakeEngine {
                         }
                         Ok(PullFrame::status("Status: Downloaded newer image"))
                     });
-                    stream::iter(image.frames.into_iter().map(Ok))
-                        .then(paced)
-                        .chain(end)
-                        .boxed()
+                    let (count, message) = image.messages;
+                    let frames = image.frames.into_iter().chain((0..count).map(message));
+                    stream::iter(frames.map(Ok)).then(paced).chain(end).boxed()
                 }
             };
             let stream: PullStream = Box::pin(stream.map(move |frame| {

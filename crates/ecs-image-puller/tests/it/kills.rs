@@ -1,6 +1,6 @@
 //! A process that is killed at any moment loses no record and leaves none damaged.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -75,6 +75,7 @@ fn no_record_is_lost_or_damaged_by_two_hundred_kills() {
     assert!(!directory.path().join("pulls.redb.damaged").exists());
 }
 
+#[expect(clippy::print_stdout, reason = "how the other process tells this one")]
 /// The other process: pulls one image after another, and says so of each once the puller has.
 fn pull_until_killed(directory: &Path, prefix: &str) -> ! {
     let engine = FakeEngine::new();
@@ -87,7 +88,7 @@ fn pull_until_killed(directory: &Path, prefix: &str) -> ! {
             let request = request(&image, Rotating::passwords(&["right"]));
             let pulled = pull(&puller, &request).await.0.unwrap();
             assert!(pulled.facts.notes.is_empty(), "{:?}", pulled.facts.notes);
-            writeln!(std::io::stdout(), "pulled {image}").unwrap();
+            println!("pulled {image}");
         }
     });
     unreachable!("there is always one more number")
