@@ -185,6 +185,9 @@ impl ProvideCredentials for Default {
     }
 }
 
+/// Its name, what the default chain answers, and whose key signs or what is said.
+type Row<'a> = (&'a str, fn() -> provider::Result, Result<&'a str, &'a str>);
+
 #[tokio::test]
 async fn an_ec2_instance_uses_its_rotating_file_only_where_the_default_chain_has_no_keys() {
     let directory = tempfile::tempdir().unwrap();
@@ -194,7 +197,7 @@ async fn an_ec2_instance_uses_its_rotating_file_only_where_the_default_chain_has
         "[site]\naws_access_key_id = AKIDFILE\naws_secret_access_key = hidden\n",
     )
     .unwrap();
-    let rows: [(&str, fn() -> provider::Result, Result<&str, &str>); 3] = [
+    let rows: [Row<'_>; 3] = [
         (
             "keys",
             || Ok(Credentials::new("AKIDCHAIN", "hidden", None, None, "test")),
