@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::tool::{self, profile_directory};
 
@@ -51,6 +52,8 @@ fn built(name: &str) -> Result<PathBuf> {
 pub struct EcsPull {
     command: tokio::process::Command,
     input: Option<Vec<u8>>,
+    /// What a run remembers for later runs is no business of other tests, nor of this machine.
+    state: TempDir,
 }
 
 /// How a run ended.
@@ -84,20 +87,30 @@ impl EcsPull {
     }
 
     /// A run of another program in the same way.
+    ///
+    /// # Panics
+    /// There is no place for temporary files.
     #[must_use]
     pub fn of_program<Argument: AsRef<OsStr>>(
         program: &std::path::Path,
         arguments: impl IntoIterator<Item = Argument>,
     ) -> Self {
+        let state =
+            tempfile::tempdir().expect("no part could have started without a place for temporary files");
         let mut command = tokio::process::Command::new(program);
         command
             .args(arguments)
             .env_clear()
+            .env("XDG_STATE_HOME", state.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         command.kill_on_drop(true);
-        Self { command, input: None }
+        Self {
+            command,
+            input: None,
+            state,
+        }
     }
 
     /// Adds arguments.
@@ -156,7 +169,12 @@ impl EcsPull {
         if let (Some(input), Some(mut stdin)) = (self.input, child.stdin.take()) {
             stdin.write_all(&input).await?;
         }
-        Ok(Running { name, child, started })
+        Ok(Running {
+            name,
+            child,
+            started,
+            _state: self.state,
+        })
     }
 }
 
@@ -166,6 +184,8 @@ pub struct Running {
     name: String,
     child: tokio::process::Child,
     started: Instant,
+    /// Removed after the child's end.
+    _state: TempDir,
 }
 
 impl Running {
@@ -189,7 +209,12 @@ impl Running {
     pub async fn end(self) -> Result<Output> {
         use std::os::unix::process::ExitStatusExt;
 
-        let Self { name, child, started } = self;
+        let Self {
+            name,
+            child,
+            started,
+            _state,
+        } = self;
         let output = tokio::time::timeout(LIMIT, child.wait_with_output())
             .await
             .with_context(|| format!("{name} still ran after {LIMIT:?}"))??;

@@ -192,7 +192,7 @@ mod tests {
 
     const SECRET: &str = "arn:aws:secretsmanager:eu-west-1:222222222222:secret:login-AbCdEf";
 
-    fn policy(statement: Value) -> Result<Policy> {
+    fn policy(statement: &Value) -> Result<Policy> {
         Policy::parse(&json!({"Version": "2012-10-17", "Statement": [statement]}))
     }
 
@@ -213,7 +213,7 @@ mod tests {
 
     #[test]
     fn action_resource_and_every_condition_have_to_match() -> Result<()> {
-        let policy = policy(json!({
+        let policy = policy(&json!({
             "Effect": "Allow",
             "Action": "kms:Decrypt",
             "Resource": ["arn:aws:kms:eu-west-1:222222222222:key/k"],
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn what_no_deed_needs_is_superfluous() -> Result<()> {
-        let policy = policy(json!({
+        let policy = policy(&json!({
             "Effect": "Allow",
             "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
             "Resource": "*",
@@ -276,7 +276,7 @@ mod tests {
             json!({"Effect": "Allow", "Action": [], "Resource": "*"}),
             json!({"Effect": "Allow", "Action": "a:B"}),
         ] {
-            assert!(policy(statement.clone()).is_err(), "{statement}");
+            assert!(policy(&statement).is_err(), "{statement}");
         }
     }
 }

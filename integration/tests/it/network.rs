@@ -52,10 +52,12 @@ async fn tls_is_checked_against_the_bundle_or_the_systems_store() -> Result<()> 
         .display()
         .to_string();
     let none = stage.path("none").display().to_string();
-    let rows: [(&str, &[(&str, &str)], &str, &str); 3] = [
+    let systems: [(&str, &str); 2] = [("SSL_CERT_FILE", &none), ("SSL_CERT_DIR", &none)];
+    let replaced: [(&str, &str); 1] = [("AWS_CA_BUNDLE", &bundle)];
+    let rows = [
         (
             "no certificate authority on this machine",
-            &[("SSL_CERT_FILE", &none), ("SSL_CERT_DIR", &none)],
+            &systems[..],
             "",
             "ca-certificates",
         ),
@@ -68,7 +70,7 @@ async fn tls_is_checked_against_the_bundle_or_the_systems_store() -> Result<()> 
         (
             // Its certificate is for a name and not for the address: what is said now is about that.
             "the server's authority in the bundle",
-            &[("AWS_CA_BUNDLE", &bundle)],
+            &replaced[..],
             "not valid for",
             "AWS_CA_BUNDLE",
         ),

@@ -280,7 +280,10 @@ async fn a_missing_right_is_named_as_the_statement_to_add() -> Result<()> {
         assert!(next_step.contains(role), "whose policy: {next_step}");
         let statement = Policy::of_statement(&statement_in(next_step)?)?;
         assert!(statement.allows(&denied), "{removed}: {next_step}");
-        assert!(statement.superfluous(&[denied.clone()]).is_empty(), "{next_step}");
+        assert!(
+            statement.superfluous(std::slice::from_ref(&denied)).is_empty(),
+            "{next_step}"
+        );
         assert!(policy.allows(&denied), "the printed policy has it too");
         scene
             .engine

@@ -54,6 +54,7 @@ impl Sandbox {
         } = Command::new(env!("CARGO_BIN_EXE_ecs-pull"))
             .env_clear()
             .env("HOME", self.directory.path())
+            .env("XDG_STATE_HOME", self.directory.path())
             .env(
                 "ECS_AGENT_CONFIG_FILE_PATH",
                 self.directory.path().join("agent.json"),
