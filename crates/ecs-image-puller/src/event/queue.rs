@@ -77,11 +77,15 @@ impl EventSink for EventQueue {
         let shared = &self.0.0;
         {
             let mut state = shared.state();
-            if let Some(waiting) = state
+            // Only the layer's latest event may be replaced: an older one of the same state belongs to an earlier
+            // attempt, and what happened in between must not be told after what followed it.
+            let latest = state
                 .events
                 .iter_mut()
                 .rev()
-                .find(|waiting| is_newer(waiting, &event))
+                .find(|waiting| is_same_layer(waiting, &event));
+            if let Some(waiting) = latest
+                && is_newer(waiting, &event)
             {
                 *waiting = event;
                 return;
@@ -101,15 +105,20 @@ impl EventSink for EventQueue {
     }
 }
 
-/// Whether `event` says all that `waiting` says: the same layer in the same state, further on.
-fn is_newer(waiting: &Event, event: &Event) -> bool {
+/// Whether both are about one layer of one pull.
+fn is_same_layer(waiting: &Event, event: &Event) -> bool {
     match (&waiting.kind, &event.kind) {
         (EventKind::Layer(old), EventKind::Layer(new)) => {
-            old.id == new.id
-                && old.state == new.state
-                && waiting.image == event.image
-                && waiting.container == event.container
+            old.id == new.id && waiting.image == event.image && waiting.container == event.container
         }
+        _ => false,
+    }
+}
+
+/// Whether `event` says all that `waiting`, of the same layer, says: it is in the same state, further on.
+fn is_newer(waiting: &Event, event: &Event) -> bool {
+    match (&waiting.kind, &event.kind) {
+        (EventKind::Layer(old), EventKind::Layer(new)) => old.state == new.state,
         _ => false,
     }
 }
@@ -182,6 +191,37 @@ mod tests {
         ));
         assert!(receiver.next().await.is_none());
         assert_eq!(receiver.dropped(), 0);
+    }
+
+    #[tokio::test]
+    async fn states_of_a_layer_keep_their_order() {
+        let (sink, mut receiver) = event_queue(16);
+        let states = [
+            LayerState::Waiting,
+            LayerState::Downloading,
+            LayerState::Waiting,
+            LayerState::Downloading,
+        ];
+        for state in states {
+            sink.emit(Event::new(
+                "app",
+                None,
+                EventKind::Layer(LayerProgress {
+                    id: "a".into(),
+                    state,
+                    current: None,
+                    total: None,
+                }),
+            ));
+        }
+        drop(sink);
+        let mut seen = Vec::new();
+        while let Some(event) = receiver.next().await {
+            if let EventKind::Layer(layer) = event.kind {
+                seen.push(layer.state);
+            }
+        }
+        assert_eq!(seen, states);
     }
 
     #[tokio::test]
