@@ -59,7 +59,7 @@ mod sharing;
 #[cfg(feature = "testing")]
 pub mod testing;
 
-pub use ecs_registry_auth::PullBehavior as Behavior;
+pub use ecs_registry_auth::{CachedImages, PullBehavior as Behavior};
 
 pub use docker::{ConnectOptions, DockerEngine, DockerHost, DockerHostError, HostChoice, TlsOptions};
 pub use engine::{
@@ -74,4 +74,4 @@ pub use platform::{Platform, PlatformError};
 pub use puller::Puller;
 pub use record::{PullRecord, RecordError};
 pub use request::PullRequest;
-pub use settings::{CachedImages, PullerSettings, RetrySettings};
+pub use settings::{PullerSettings, RetrySettings};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::Behavior;
+use crate::{Behavior, CachedImages};
 
 /// How a [`Puller`](crate::Puller) works. The defaults are those of the ECS agent.
 ///
@@ -37,7 +37,7 @@ pub struct PullerSettings {
     pub pull_retry: RetrySettings,
     /// The longest wait that a registry may ask for; when it asks for more, the pull fails at once and says so (1 min).
     pub longest_wait: Duration,
-    /// Who may have an image that the engine has without a pull (whoever shows access).
+    /// Who may have an image that the engine has without a pull (`ECS_IMAGE_PULL_CACHED_IMAGES`, whoever shows access).
     pub cached_images: CachedImages,
     /// Pulls that are asked of the engine at once; more wait for their turn, in their order (8). 0 counts as 1.
     ///
@@ -48,24 +48,6 @@ pub struct PullerSettings {
     pub concurrent_pulls_per_registry: usize,
     /// Manifests that are asked for at once; they never wait for pulls (16). 0 counts as 1.
     pub concurrent_manifests: usize,
-}
-
-/// Who may have an image that the engine has without a pull: under [`Behavior::Once`] and [`Behavior::PreferCached`],
-/// and under [`Behavior::Default`] after a pull that failed for a reason that may pass.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum CachedImages {
-    /// Whoever shows access: the [record](crate::PullRecord) knows that the registry gave this very image for the same
-    /// credential or for none, or the registry shows its manifest now. An image that no registry ever gave (built or
-    /// imported here) belongs to everybody who may name it; [`Behavior::Once`] pulls it all the same.
-    ///
-    /// Images that were there before the record, in a machine image for example, are asked for at the registry once.
-    #[default]
-    Verify,
-    /// Everybody, as with the ECS agent: the credential of the request is not even obtained.
-    ///
-    /// A task can then run a private image that another task's credential pulled.
-    Trust,
 }
 
 impl Default for PullerSettings {

@@ -38,7 +38,7 @@ mod reference;
 mod registry;
 mod secret;
 
-pub use behavior::{PullBehavior, PullBehaviorError};
+pub use behavior::{CachedImages, CachedImagesError, PullBehavior, PullBehaviorError};
 pub use credential::{CredentialKind, RegistryCredential};
 pub use diagnosis::{Diagnosis, ErrorClass, ErrorName, Stage};
 pub use keychain::{Keychain, KeychainChain, ResolveFuture, ResolvedCredential, StaticKeychain};
