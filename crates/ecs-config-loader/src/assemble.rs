@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ecs_registry_auth::{Origin, PullBehavior, PullBehaviorError};
+use ecs_registry_auth::{CachedImages, Origin, PullBehavior, PullBehaviorError};
 
 use crate::config::DockerConfigUse;
 use crate::duration::parse_go_duration;
@@ -94,6 +94,7 @@ impl Reader<'_, '_> {
 
     fn pull_settings(&mut self, config: &mut Config) {
         self.behavior(config);
+        self.cached_images(config);
         let settings = &mut config.pull;
         for (limit, slot) in [
             (pull::PULL_TIMEOUT, &mut settings.pull_timeout),
@@ -136,6 +137,21 @@ impl Reader<'_, '_> {
                     format!("{} is unknown, default is used: {error}", names::PULL_BEHAVIOR),
                 )
                 .with_next_step("set it to default, always, once or prefer-cached"),
+            ),
+        }
+    }
+
+    /// An error where the behaviour has a warning: whoever misspells this one is told before a task gets what it may not
+    /// have, or is refused what it may.
+    fn cached_images(&mut self, config: &mut Config) {
+        let Some(found) = self.text(&[names::PULL_CACHED_IMAGES], Some("imagepullcachedimages")) else {
+            return;
+        };
+        match found.value.trim().parse::<CachedImages>() {
+            Ok(cached_images) => config.pull.cached_images = Setting::new(cached_images, found.origin),
+            Err(error) => self.findings.push(
+                Finding::error(found.origin, format!("{}: {error}", names::PULL_CACHED_IMAGES))
+                    .with_next_step("set it to verify or trust"),
             ),
         }
     }

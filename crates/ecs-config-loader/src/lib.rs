@@ -62,7 +62,7 @@ pub use config::{Config, DockerConfigUse};
 pub use decryptor::{DecryptFuture, Decryptor, ENGINE_AUTH_ENCRYPTION_CONTEXT, EncryptedAuthData};
 pub use docker_config::{DockerConfig, StoredCredential, StoredCredentials, WatchedDockerConfig};
 pub use duration::{DurationError, parse_go_duration};
-pub use ecs_registry_auth::PullBehavior;
+pub use ecs_registry_auth::{CachedImages, PullBehavior};
 pub use engine_auth::{AuthType, AuthTypeError, EngineAuth};
 pub use environment::Environment;
 pub use finding::{ConfigErrors, Finding, Severity};

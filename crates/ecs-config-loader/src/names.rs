@@ -11,6 +11,8 @@ pub(crate) const AUTH_KMS_KEY: &str = "ECS_ENGINE_AUTH_KMS_KEY";
 /// Whether Docker's own configuration is a source. Ours.
 pub(crate) const AUTH_DOCKER_CONFIG: &str = "ECS_ENGINE_AUTH_DOCKER_CONFIG";
 pub(crate) const PULL_BEHAVIOR: &str = "ECS_IMAGE_PULL_BEHAVIOR";
+/// The agent trusts whatever the engine has. Ours.
+pub(crate) const PULL_CACHED_IMAGES: &str = "ECS_IMAGE_PULL_CACHED_IMAGES";
 pub(crate) const PULL_TIMEOUT: &str = "ECS_IMAGE_PULL_TIMEOUT";
 pub(crate) const PULL_INACTIVITY_TIMEOUT: &str = "ECS_IMAGE_PULL_INACTIVITY_TIMEOUT";
 pub(crate) const MANIFEST_PULL_TIMEOUT: &str = "ECS_MANIFEST_PULL_TIMEOUT";
@@ -24,13 +26,14 @@ pub(crate) const ALTERNATE_CREDENTIAL_PROFILE: &str = "ECS_ALTERNATE_CREDENTIAL_
 pub(crate) const DATA_DIR: &str = "ECS_DATADIR";
 pub(crate) const JSON_FILE: &str = "ECS_AGENT_CONFIG_FILE_PATH";
 
-const ALL: [&str; 17] = [
+const ALL: [&str; 18] = [
     AUTH_TYPE,
     AUTH_DATA,
     AUTH_DATA_KMS,
     AUTH_KMS_KEY,
     AUTH_DOCKER_CONFIG,
     PULL_BEHAVIOR,
+    PULL_CACHED_IMAGES,
     PULL_TIMEOUT,
     PULL_INACTIVITY_TIMEOUT,
     MANIFEST_PULL_TIMEOUT,
@@ -86,6 +89,7 @@ mod tests {
             ("ECS_ENGINEAUTH_DATA", Some(AUTH_DATA)),
             ("ecs_engine_auth_data", Some(AUTH_DATA)),
             ("ECS_IMAGE_PULL_BEHAVIOUR", Some(PULL_BEHAVIOR)),
+            ("ECS_IMAGE_PULL_CACHED_IMAGE", Some(PULL_CACHED_IMAGES)),
             ("ECS_ENGINE_AUTH_SOMETHING_ELSE_ENTIRELY", None),
         ] {
             assert_eq!(mistaken(name), Some(meant), "{name}");

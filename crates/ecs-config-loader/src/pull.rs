@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ecs_registry_auth::PullBehavior;
+use ecs_registry_auth::{CachedImages, PullBehavior};
 
 use crate::Setting;
 
@@ -14,6 +14,9 @@ use crate::Setting;
 pub struct PullSettings {
     /// `ECS_IMAGE_PULL_BEHAVIOR`.
     pub behavior: Setting<PullBehavior>,
+    /// `ECS_IMAGE_PULL_CACHED_IMAGES`: who may have an image that the engine has without a pull. The agent gives it to
+    /// everybody; the setting is this project's own.
+    pub cached_images: Setting<CachedImages>,
     /// `ECS_IMAGE_PULL_TIMEOUT`: for all attempts of one pull together. 2 h by default.
     pub pull_timeout: Setting<Duration>,
     /// `ECS_IMAGE_PULL_INACTIVITY_TIMEOUT`: between two progress messages. 1 min by default (3 min on Windows), and
@@ -66,6 +69,7 @@ impl Default for PullSettings {
     fn default() -> Self {
         Self {
             behavior: Setting::default_of(PullBehavior::Default),
+            cached_images: Setting::default_of(CachedImages::Verify),
             pull_timeout: Setting::default_of(PULL_TIMEOUT.default),
             inactivity_timeout: Setting::default_of(INACTIVITY_TIMEOUT.default),
             manifest_timeout: Setting::default_of(MANIFEST_TIMEOUT.default),

@@ -87,6 +87,11 @@ impl Config {
             auth_type.and_then(|setting| shown(names::AUTH_TYPE, setting, ToString::to_string)),
             shown(names::AUTH_DOCKER_CONFIG, &self.docker_config, docker_config),
             shown(names::PULL_BEHAVIOR, &pull.behavior, ToString::to_string),
+            shown(
+                names::PULL_CACHED_IMAGES,
+                &pull.cached_images,
+                ToString::to_string,
+            ),
             shown(names::PULL_TIMEOUT, &pull.pull_timeout, go_duration),
             shown(
                 names::PULL_INACTIVITY_TIMEOUT,

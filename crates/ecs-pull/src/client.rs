@@ -264,6 +264,7 @@ fn settings(config: &Config) -> PullerSettings {
         inactivity_timeout: pull.inactivity_timeout.value,
         manifest_timeout: pull.manifest_timeout.value,
         behavior: pull.behavior.value,
+        cached_images: pull.cached_images.value,
         ..PullerSettings::default()
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ecs_config_loader::{Config, ConfigErrors, Environment, Loader, PullBehavior};
+use ecs_config_loader::{CachedImages, Config, ConfigErrors, Environment, Loader, PullBehavior};
 use tempfile::TempDir;
 
 /// A directory with the files of one scenario.
@@ -46,7 +46,7 @@ async fn the_environment_wins_over_the_env_file_and_that_over_the_json_file() {
     let files = Files::new();
     let json = files.write(
         "config.json",
-        "{\"EngineAuthType\": \"docker\",\n \"AWSRegion\": \"eu-west-3\",\n \"engineauthdata\": {\n  \"ghcr.io\": {\"username\": \"json\", \"password\": \"p\"}},\n \"ImagePullTimeout\": 90000000000, \"ImagePullBehavior\": 2, \"DataDir\": \"/data\"}",
+        "{\"EngineAuthType\": \"docker\",\n \"AWSRegion\": \"eu-west-3\",\n \"engineauthdata\": {\n  \"ghcr.io\": {\"username\": \"json\", \"password\": \"p\"}},\n \"ImagePullTimeout\": 90000000000, \"ImagePullBehavior\": 2, \"ImagePullCachedImages\": \"trust\", \"DataDir\": \"/data\"}",
     );
     let env = files.write(
         "ecs.config",
@@ -68,6 +68,8 @@ async fn the_environment_wins_over_the_env_file_and_that_over_the_json_file() {
     );
     assert_eq!(pull.behavior.value, PullBehavior::Once);
     assert_eq!(files.relative(&pull.behavior.origin), "config.json:5");
+    assert_eq!(pull.cached_images.value, CachedImages::Trust);
+    assert_eq!(files.relative(&pull.cached_images.origin), "config.json:5");
     let region = config.region.unwrap();
     assert_eq!(region.value, "eu-west-2");
     assert_eq!(files.relative(&region.origin), "ecs.config:2");
@@ -180,6 +182,37 @@ async fn an_unknown_behavior_is_the_default_with_a_warning() {
     let config = load(&[("ECS_IMAGE_PULL_BEHAVIOR", "sometimes")]).await.unwrap();
     assert_eq!(config.pull.behavior.value, PullBehavior::Default);
     assert_eq!(config.warnings.len(), 1);
+}
+
+#[tokio::test]
+async fn who_may_have_cached_images_is_verify_or_trust_and_nothing_else() {
+    const NAME: &str = "ECS_IMAGE_PULL_CACHED_IMAGES";
+    for (written, expected) in [
+        ("", Some(CachedImages::Verify)),
+        ("verify", Some(CachedImages::Verify)),
+        (" trust ", Some(CachedImages::Trust)),
+        ("Trust", None),
+        ("true", None),
+    ] {
+        match load(&[(NAME, written)]).await {
+            Ok(config) => {
+                let found = config.pull.cached_images;
+                assert_eq!(Some(found.value), expected, "{written:?}");
+                assert_eq!(found.is_default(), written.is_empty(), "{written:?}");
+            }
+            Err(errors) => {
+                assert_eq!(expected, None, "{written:?}");
+                let finding = &errors.findings()[0];
+                assert_eq!(finding.place.to_string(), format!("environment {NAME}"));
+                assert!(finding.message.contains("verify and trust"), "{finding}");
+            }
+        }
+    }
+    let files = Files::new();
+    let json = files.write("config.json", "{\"ImagePullCachedImages\": 1}");
+    let json = json.to_str().unwrap();
+    let errors = load(&[("ECS_AGENT_CONFIG_FILE_PATH", json)]).await.unwrap_err();
+    assert_eq!(errors.findings().len(), 1, "{errors}");
 }
 
 #[tokio::test]
