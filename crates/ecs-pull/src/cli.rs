@@ -52,10 +52,10 @@ pub(crate) fn main() -> process::ExitCode {
 fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     let Arguments { global, command } = arguments;
     match command {
-        Command::Pull(images) => {
+        Command::Pull(arguments) => {
             with_context(
                 global,
-                |context| async move { pull::pull(&context, &images).await },
+                |context| async move { pull::pull(&context, &arguments).await },
             )
         }
         Command::Check(images) => {

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use ecs_config_loader::AuthType;
-use ecs_image_puller::Platform;
+use ecs_image_puller::{Behavior, Platform};
 
 /// Pull private container images the way Amazon ECS does, and see why when it does not work.
 #[derive(Debug, Parser)]
@@ -121,7 +122,7 @@ pub(crate) enum LogFormat {
 pub(crate) enum Command {
     /// Pull every container's image
     #[command(after_help = PULL_EXAMPLES)]
-    Pull(Images),
+    Pull(PullArguments),
     /// Do the same up to the manifest, and download no layer: "can my task pull this?"
     #[command(after_help = CHECK_EXAMPLES)]
     Check(Images),
@@ -155,6 +156,8 @@ Examples:
       --repository-credentials arn:aws:secretsmanager:eu-west-1:111111111111:secret:registry-AbCdEf \\
       --execution-role-arn arn:aws:iam::111111111111:role/ecsTaskExecutionRole
       One image with a secret, read with the rights of that role.
+  ecs-pull pull -f task-definition.json --pull-behavior prefer-cached
+      The same without a download where the engine has the image and the registry shows it to that credential.
   ecs-pull --output json pull -f task-definition.json | jq '.containers[] | {container, digest}'";
 
 const CHECK_EXAMPLES: &str = "\
@@ -261,6 +264,17 @@ pub(crate) struct Who {
     pub(crate) caller_credentials: bool,
 }
 
+/// What to pull, and when an image that the engine has will do.
+#[derive(Debug, Args)]
+pub(crate) struct PullArguments {
+    #[command(flatten)]
+    pub(crate) images: Images,
+
+    /// When an image that the engine has will do, for this call [default: ECS_IMAGE_PULL_BEHAVIOR]
+    #[arg(long, value_name = "BEHAVIOR", value_parser = pull_behavior())]
+    pub(crate) pull_behavior: Option<Behavior>,
+}
+
 /// What to print a policy for.
 #[derive(Debug, Args)]
 pub(crate) struct PolicyArguments {
@@ -301,6 +315,17 @@ pub(crate) struct Import {
     /// Encrypt with this KMS key: its id, ARN or alias
     #[arg(long, value_name = "KEY")]
     pub(crate) kms_key: Option<String>,
+}
+
+/// The names are listed in the help and completed by shells.
+fn pull_behavior() -> impl TypedValueParser<Value = Behavior> {
+    let all = [
+        Behavior::Default,
+        Behavior::Always,
+        Behavior::Once,
+        Behavior::PreferCached,
+    ];
+    PossibleValuesParser::new(all.map(Behavior::as_str)).try_map(|written| written.parse::<Behavior>())
 }
 
 fn auth_type(written: &str) -> Result<AuthType, String> {

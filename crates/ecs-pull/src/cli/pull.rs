@@ -4,13 +4,14 @@ use std::io::Write;
 
 use ecs_pull::{ExitCode, Report};
 
-use super::args::{Images, Output};
+use super::args::{Images, Output, PullArguments};
 use super::failure::Failure;
 use super::progress::ProgressSink;
 use super::{Context, print, progress, render, setup::Setup};
 
-pub(crate) async fn pull(context: &Context, images: &Images) -> Result<ExitCode, Failure> {
-    let setup = Setup::read(context, images).await?;
+pub(crate) async fn pull(context: &Context, arguments: &PullArguments) -> Result<ExitCode, Failure> {
+    let mut setup = Setup::read(context, &arguments.images).await?;
+    setup.task.behavior = arguments.pull_behavior;
     let progress = Progress::start(context);
     let report = setup.client.pull(&setup.task, progress.0.as_ref()).await;
     drop(progress);

@@ -11,6 +11,8 @@ fn usage_errors_are_2() {
         &["pull", "app", "--platform", "linux"],
         &["pull", "app", "--caller-credentials", "--external-id", "x"],
         &["pull", "-f", "-", "--execution-credentials", "-"],
+        &["pull", "app", "--pull-behavior", "sometimes"],
+        &["check", "app", "--pull-behavior", "once"],
         &["frobnicate"],
         &["--output", "yaml", "pull", "app"],
         &["-q", "-v", "pull", "app"],
