@@ -2,6 +2,7 @@
 
 mod aws;
 mod bad_input;
+mod behaviours;
 mod clean_up;
 mod digest_first;
 mod engine;
