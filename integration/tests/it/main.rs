@@ -18,6 +18,7 @@ mod network;
 mod no_fallback;
 mod podman;
 mod podman_pull;
+mod profiles;
 mod progress;
 mod pull;
 mod refused;
