@@ -271,7 +271,12 @@ pub(crate) struct PullArguments {
     pub(crate) images: Images,
 
     /// When an image that the engine has will do, for this call [default: ECS_IMAGE_PULL_BEHAVIOR]
-    #[arg(long, value_name = "BEHAVIOR", value_parser = pull_behavior())]
+    #[arg(
+        long,
+        value_name = "BEHAVIOR",
+        value_parser = pull_behavior(),
+        help_heading = "Choosing how"
+    )]
     pub(crate) pull_behavior: Option<Behavior>,
 }
 
