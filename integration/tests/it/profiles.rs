@@ -12,7 +12,10 @@ async fn a_profile_with_a_credential_process_assumes_the_execution_role() -> Res
         "SecretAccessKey": stage.operator.secret_access_key,
     });
     let keys = stage.write("keys.json", &keys.to_string())?;
-    let profiles = format!("[profile developer]\ncredential_process = /bin/cat {}\n", keys.display());
+    let profiles = format!(
+        "[profile developer]\ncredential_process = /bin/cat {}\n",
+        keys.display()
+    );
     let profiles = stage.write("aws-config", &profiles)?.display().to_string();
     let run = |profile: &'static str| {
         let run = stage.pull(
