@@ -13,6 +13,7 @@ use crate::Platform;
 use crate::engine::{EngineError, EngineErrorKind};
 
 mod cause;
+mod permission;
 mod retry_after;
 #[cfg(test)]
 mod tests;
@@ -168,7 +169,16 @@ fn of_cause(cause: Cause, said: &str, evidence: &Evidence<'_>) -> Verdict {
     let text = words::Words::new(cause, evidence);
     let mut diagnosis = Diagnosis::new(name, class, evidence.stage, text.message())
         .with_retriable(matches!(recovery, Recovery::Retry | Recovery::CoolDown(_)));
-    if let Some(next_step) = text.next_step() {
+    let statement = matches!(cause, Cause::EcrPermission | Cause::EcrTokenPermission)
+        .then(|| permission::Permission::denied(said))
+        .flatten()
+        .map(|permission| {
+            format!(
+                "check that the role has the permissions to pull: {}",
+                permission.next_step()
+            )
+        });
+    if let Some(next_step) = statement.or_else(|| text.next_step()) {
         diagnosis = diagnosis.with_next_step(next_step);
     }
     Verdict { diagnosis, recovery }

@@ -247,7 +247,7 @@ const ROWS: &[Row] = {
             true,
             Credential,
             Final,
-            &["ecr:GetAuthorizationToken", "resource *"],
+            &["role x", "\"ecr:GetAuthorizationToken\"", "\"Resource\":\"*\""],
         ),
         (
             500,

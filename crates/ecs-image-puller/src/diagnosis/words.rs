@@ -172,8 +172,8 @@ impl<'a> Words<'a> {
                 "check the clock of this machine; a token is valid for 12 hours and is fetched afresh".to_owned()
             }
             Cause::EcrPermission => {
-                "check that the role has the permissions to pull: allow it ecr:BatchGetImage, \
-                 ecr:GetDownloadUrlForLayer and ecr:BatchCheckLayerAvailability on the repository"
+                "check that the role has the permissions to pull: allow it ecr:BatchGetImage and \
+                 ecr:GetDownloadUrlForLayer on the repository"
                     .to_owned()
             }
             Cause::EcrTokenPermission => "allow the role ecr:GetAuthorizationToken on resource *".to_owned(),
