@@ -10,7 +10,11 @@ use integration::{EcsPull, Output, Site};
 pub(crate) async fn run(program: &Path, site: &Site, arguments: &[&str]) -> Result<Output> {
     let configuration = site.path("ecs.config").display().to_string();
     let run = EcsPull::of_program(program, ["--config-file", &configuration]).args(arguments);
-    let output = run.envs(site.environment()).run().await?;
+    // One record of pulls for all runs, as a machine has: its creation is no part of a pull.
+    let run = run
+        .envs(site.environment())
+        .envs([("ECS_DATADIR", site.path("state"))]);
+    let output = run.run().await?;
     ensure!(output.code == 0, "{arguments:?} failed: {}", output.stderr);
     Ok(output)
 }
