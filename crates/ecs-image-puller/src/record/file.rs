@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use redb::backends::FileBackend;
-use redb::{Database, DatabaseError, StorageError};
+use redb::{Database, DatabaseError, ReadOnlyDatabase, StorageError};
 use zeroize::Zeroizing;
 
 use super::identity::{LENGTH, random_bytes};
-use super::{Entry, Holder, IdentityKey, Known, RecordError, Subject, tables};
+use super::{Entry, Holder, Identity, IdentityKey, Known, RecordError, Subject, tables};
 
 /// The database opens one process at a time; each has it for milliseconds.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -63,11 +63,23 @@ impl FileStore {
         let now = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |since| since.as_secs());
+        if self.stands(subject, identity, entry, now) {
+            return Ok(());
+        }
         tables::enter(&self.database()?, subject, identity, entry, now)
             .map_err(damaged(&self.directory.join(DATABASE)))
     }
 
     /// Held until it is dropped, or until the process ends in whatever way.
+    /// Whether nothing has to be written. Opening the database for a look waits for no disk, as opening it to write
+    /// does. Whatever keeps it from being looked at is left to who writes.
+    fn stands(&self, subject: &Subject, identity: Identity, entry: Entry, now: u64) -> bool {
+        ReadOnlyDatabase::open(self.directory.join(DATABASE))
+            .ok()
+            .and_then(|database| tables::has(&database, subject, identity, entry, now).ok())
+            .unwrap_or(false)
+    }
+
     fn lock(&self) -> Result<File, RecordError> {
         let path = self.directory.join(LOCK);
         let file = private(&path, OpenOptions::new().read(true).write(true).create(true))?;

@@ -42,6 +42,35 @@ pub(super) fn look_up(
     Ok(known)
 }
 
+/// How old (in seconds) an entry may be that need not be made again: its age only orders what is forgotten.
+const FRESH: u64 = 60 * 60;
+
+/// Whether an entry stands already, not older than an hour.
+pub(super) fn has(
+    database: &impl ReadableDatabase,
+    subject: &Subject,
+    identity: Identity,
+    entry: Entry,
+    now: u64,
+) -> Result<bool, redb::Error> {
+    let is_fresh = |time: u64| time <= now && now - time < FRESH;
+    let transaction = database.begin_read()?;
+    let accepted = transaction.open_table(ACCEPTED)?;
+    let key = (&*subject.repository, &*subject.content, &identity.0);
+    if !accepted.get(key)?.is_some_and(|time| is_fresh(time.value())) {
+        return Ok(false);
+    }
+    if entry != Entry::Pulled {
+        return Ok(true);
+    }
+    let pulled = transaction.open_table(PULLED)?;
+    let stands = pulled.get((&*subject.reference, &*subject.platform))?;
+    Ok(stands.is_some_and(|stands| {
+        let (content, time) = stands.value();
+        content == subject.content && is_fresh(time)
+    }))
+}
+
 /// Makes an entry that is on disk afterwards.
 pub(super) fn enter(
     database: &Database,
@@ -110,6 +139,32 @@ mod tests {
             platform: String::new(),
             repository: "app".to_owned(),
             content: format!("sha256:{number}"),
+        }
+    }
+
+    #[test]
+    fn an_entry_stands_for_an_hour_for_its_identity_and_content_alone() {
+        let database = Database::builder()
+            .create_with_backend(InMemoryBackend::new())
+            .unwrap();
+        create(&database).unwrap();
+        let (ours, theirs) = (Identity([7; LENGTH]), Identity([8; LENGTH]));
+        enter(&database, &subject(1), ours, Entry::Pulled, 10_000).unwrap();
+        let other_content = Subject {
+            content: "sha256:2".to_owned(),
+            ..subject(1)
+        };
+        for (subject, identity, now, expected) in [
+            (subject(1), ours, 10_000, true),
+            (subject(1), ours, 10_000 + FRESH - 1, true),
+            (subject(1), ours, 10_000 + FRESH, false),
+            (subject(1), ours, 9_999, false),
+            (subject(1), theirs, 10_000, false),
+            (subject(2), ours, 10_000, false),
+            (other_content, ours, 10_000, false),
+        ] {
+            let stands = has(&database, &subject, identity, Entry::Pulled, now).unwrap();
+            assert_eq!(stands, expected, "{} {now}", subject.content);
         }
     }
 
