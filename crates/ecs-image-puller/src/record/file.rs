@@ -70,7 +70,6 @@ impl FileStore {
             .map_err(damaged(&self.directory.join(DATABASE)))
     }
 
-    /// Held until it is dropped, or until the process ends in whatever way.
     /// Whether nothing has to be written. Opening the database for a look waits for no disk, as opening it to write
     /// does. Whatever keeps it from being looked at is left to who writes.
     fn stands(&self, subject: &Subject, identity: Identity, entry: Entry, now: u64) -> bool {
@@ -80,6 +79,7 @@ impl FileStore {
             .unwrap_or(false)
     }
 
+    /// Held until it is dropped, or until the process ends in whatever way.
     fn lock(&self) -> Result<File, RecordError> {
         let path = self.directory.join(LOCK);
         let file = private(&path, OpenOptions::new().read(true).write(true).create(true))?;

@@ -1,6 +1,6 @@
 //! A credential's identity, from which it cannot be found out.
 
-use aws_lc_rs::{hmac, rand};
+use aws_lc_rs::hmac;
 use ecs_registry_auth::{Registry, RegistryCredential};
 use zeroize::Zeroizing;
 
@@ -53,7 +53,8 @@ impl IdentityKey {
     }
 }
 
-/// Bytes for a new key.
+/// Bytes for a new key. From the system at once: the generator of `aws_lc_rs` seeds itself first, in 40 ms, and that is
+/// half of what a small pull takes.
 pub(super) fn random_bytes() -> Zeroizing<[u8; LENGTH]> {
     let mut bytes = Zeroizing::new([0; LENGTH]);
     // A process without randomness has no TLS either, and must not go on with a key of zeros.
@@ -61,7 +62,7 @@ pub(super) fn random_bytes() -> Zeroizing<[u8; LENGTH]> {
         clippy::expect_used,
         reason = "the system's source of randomness does not fail once it works"
     )]
-    rand::fill(&mut *bytes).expect("the system gives random bytes");
+    getrandom::fill(&mut *bytes).expect("the system gives random bytes");
     bytes
 }
 
