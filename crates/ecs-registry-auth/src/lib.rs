@@ -45,6 +45,6 @@ pub use keychain::{Keychain, KeychainChain, ResolveFuture, ResolvedCredential, S
 pub use origin::Origin;
 pub use provenance::{Candidate, CredentialSource, Provenance};
 pub use redact::Redactor;
-pub use reference::{ImageReference, ReferenceError, ReferenceErrorKind};
+pub use reference::{ImageReference, ReferenceError, ReferenceErrorKind, without_user_info};
 pub use registry::Registry;
 pub use secret::Secret;

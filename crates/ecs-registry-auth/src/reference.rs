@@ -10,6 +10,9 @@ use thiserror::Error;
 use crate::Registry;
 
 mod grammar;
+mod user_info;
+
+pub use user_info::without_user_info;
 
 /// A validated image reference: `[host[:port]/]path[:tag][@digest]`.
 ///
@@ -48,10 +51,7 @@ impl ImageReference {
     ///
     /// [`ReferenceError`] with the daemon's wording and the reference that was written.
     pub fn parse(written: &str) -> Result<Self, ReferenceError> {
-        let parsed = grammar::parse(written).map_err(|kind| ReferenceError {
-            written: written.chars().take(300).collect(),
-            kind,
-        })?;
+        let parsed = grammar::parse(written).map_err(|kind| ReferenceError::new(written, kind))?;
         Ok(Self {
             registry: Registry::from_host(&parsed.domain),
             domain_len: parsed.domain.len(),
@@ -159,7 +159,7 @@ impl Serialize for ImageReference {
     }
 }
 
-/// A text that is not an image reference.
+/// A text that is not an image reference. What may be a password in front of a host is left out of its message.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("image {written:?}: {kind}")]
 pub struct ReferenceError {
@@ -168,11 +168,30 @@ pub struct ReferenceError {
 }
 
 impl ReferenceError {
+    fn new(written: &str, kind: ReferenceErrorKind) -> Self {
+        match (without_user_info(written), kind) {
+            // The path of such a text begins with what may be a password.
+            (Some(redacted), ReferenceErrorKind::Uppercase(_)) => Self {
+                written: cut(&redacted),
+                kind: ReferenceErrorKind::Format,
+            },
+            (redacted, kind) => Self {
+                written: cut(redacted.as_deref().unwrap_or(written)),
+                kind,
+            },
+        }
+    }
+
     /// What is wrong with it.
     #[must_use]
     pub fn kind(&self) -> &ReferenceErrorKind {
         &self.kind
     }
+}
+
+/// As much of a text as belongs into a message.
+fn cut(text: &str) -> String {
+    text.chars().take(300).collect()
 }
 
 /// What is wrong with a text that is not an image reference, in the daemon's wording.

@@ -47,6 +47,20 @@ fn every_vector_parses_as_in_the_daemon() {
     }
 }
 
+#[test]
+fn a_password_in_front_of_the_host_is_not_in_the_message() {
+    for written in [
+        "alice:hunter2@registry.example.com/app",
+        "https://alice:hunter2@registry.example.com/app",
+        "Hunter2@localhost:5000",
+        "team/Hunter2:v1@localhost",
+    ] {
+        let message = ImageReference::parse(written).unwrap_err().to_string();
+        assert!(!message.to_lowercase().contains("hunter2"), "{message}");
+        assert!(message.contains("[redacted]@"), "{message}");
+    }
+}
+
 proptest! {
     #[test]
     fn no_text_panics(text in ".{0,400}") {
