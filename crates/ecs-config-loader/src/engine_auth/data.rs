@@ -76,8 +76,8 @@ pub(crate) fn decode_raw(
         Place::Within { text, .. } => Some(Lines::new(text)),
     };
     let mut entries: Vec<Entry> = Vec::with_capacity(members.len());
-    let mut positions: HashMap<String, usize> = HashMap::with_capacity(members.len());
-    for (written, value) in members {
+    let mut positions: HashMap<String, (usize, bool)> = HashMap::with_capacity(members.len());
+    for (written, value, wrapped) in members {
         let origin = match (place, &mut lines) {
             (Place::Within { path, .. }, Some(lines)) => Origin::file_line(*path, lines.of(value)),
             _ => place.whole(),
@@ -87,8 +87,18 @@ pub(crate) fn decode_raw(
             credential: entry::decode(value, auth_type),
             origin,
         };
-        match positions.get(&written) {
-            Some(&position) => {
+        match positions.get_mut(&written) {
+            // The one outside is the one that the agent knows.
+            Some((_, false)) if wrapped => notes.push(
+                Finding::warning(
+                    entry.origin,
+                    format!(
+                        "registry {written:?} is inside \"auths\" and beside it, the one beside it is used"
+                    ),
+                )
+                .with_next_step("remove one of the two"),
+            ),
+            Some((position, was_wrapped)) => {
                 notes.push(
                     Finding::warning(
                         entry.origin.clone(),
@@ -96,12 +106,13 @@ pub(crate) fn decode_raw(
                     )
                     .with_next_step("remove one of the two"),
                 );
-                if let Some(slot) = entries.get_mut(position) {
+                *was_wrapped = wrapped;
+                if let Some(slot) = entries.get_mut(*position) {
                     *slot = entry;
                 }
             }
             None => {
-                positions.insert(written, entries.len());
+                positions.insert(written, (entries.len(), wrapped));
                 entries.push(entry);
             }
         }
@@ -109,37 +120,81 @@ pub(crate) fn decode_raw(
     Ok(entries)
 }
 
-/// Takes the entries out of `{"auths": {…}}`, the shape of Docker's `config.json`.
-fn unwrap_auths<'a>(members: Members<'a>, place: &Place<'_>, notes: &mut Vec<Finding>) -> Members<'a> {
-    let wrapped = members
-        .iter()
-        .rposition(|(name, value)| name.eq_ignore_ascii_case("auths") && json::kind(value) == Kind::Object);
-    let Some((position, inner)) =
-        wrapped.and_then(|position| Some((position, json::members(members[position].1)?)))
-    else {
-        return members;
+/// Takes the entries out of `{"auths": {…}}`, the shape of Docker's `config.json`, and puts them with those beside it,
+/// in written order; with each, whether it was inside. Only what is a field of that file is left out: whatever else
+/// stands beside `auths` is an entry to the agent.
+fn unwrap_auths<'a>(
+    members: Members<'a>,
+    place: &Place<'_>,
+    notes: &mut Vec<Finding>,
+) -> Vec<(String, &'a RawValue, bool)> {
+    let inner = |name: &str, value: &'a RawValue| {
+        name.eq_ignore_ascii_case("auths")
+            .then(|| json::members(value))
+            .flatten()
     };
-    notes.push(
-        Finding::warning(
-            place.whole(),
-            "the auth data is wrapped in \"auths\"; it is accepted here and ignored by the ECS agent",
-        )
-        .with_next_step("keep only the object inside \"auths\""),
-    );
-    for (name, _) in members
-        .iter()
-        .enumerate()
-        .filter(|(other, _)| *other != position)
-        .map(|(_, member)| member)
-    {
-        let next_step = match name.as_str() {
-            "credsStore" | "credHelpers" => "run `ecs-pull config import`, which asks the helpers",
-            _ => "remove it, or move it into \"auths\" if it is a registry",
-        };
+    let is_wrapped = members.iter().any(|(name, value)| inner(name, value).is_some());
+    if is_wrapped {
         notes.push(
-            Finding::warning(place.whole(), format!("{name:?} beside \"auths\" is ignored"))
-                .with_next_step(next_step),
+            Finding::warning(
+                place.whole(),
+                "the auth data is wrapped in \"auths\"; it is accepted here and ignored by the ECS agent",
+            )
+            .with_next_step("keep only the object inside \"auths\""),
         );
     }
-    inner
+    let mut all = Vec::with_capacity(members.len());
+    for (name, value) in members {
+        match inner(&name, value) {
+            Some(inner) => all.extend(inner.into_iter().map(|(name, value)| (name, value, true))),
+            None if is_wrapped && is_config_field(&name) => notes.push(
+                Finding::warning(place.whole(), format!("{name:?} beside \"auths\" is ignored"))
+                    .with_next_step(match name.as_str() {
+                        "credsStore" | "credHelpers" => {
+                            "run `ecs-pull config import`, which asks the helpers"
+                        }
+                        _ => "remove it: it is a setting of Docker's command line",
+                    }),
+            ),
+            None => all.push((name, value, false)),
+        }
+    }
+    all
+}
+
+/// Whether it is a field of Docker's `config.json`, of today or of an older version.
+///
+/// Rule: `ConfigFile` in <https://github.com/docker/cli/blob/master/cli/config/configfile/file.go>.
+fn is_config_field(name: &str) -> bool {
+    [
+        "aliases",
+        "auths",
+        "cliPluginsExtraDirs",
+        "configFormat",
+        "credHelpers",
+        "credsStore",
+        "currentContext",
+        "detachKeys",
+        "experimental",
+        "features",
+        "HttpHeaders",
+        "imagesFormat",
+        "kubernetes",
+        "networksFormat",
+        "nodesFormat",
+        "plugins",
+        "pluginsFormat",
+        "proxies",
+        "pruneFilters",
+        "psFormat",
+        "secretFormat",
+        "serviceInspectFormat",
+        "servicesFormat",
+        "stackOrchestrator",
+        "statsFormat",
+        "tasksFormat",
+        "volumesFormat",
+    ]
+    .iter()
+    .any(|field| name.eq_ignore_ascii_case(field))
 }

@@ -40,6 +40,20 @@ async fn every_mistake_is_found_with_its_line() {
             "ecs.config:2: the auth data is wrapped in \"auths\"; it is accepted here and ignored by the ECS agent",
         ),
         (
+            data(
+                "docker",
+                &format!(r#"{{"credsStore": "x", "auths": {{"ghcr.io": {good}}}}}"#),
+            ),
+            "ecs.config:2: \"credsStore\" beside \"auths\" is ignored",
+        ),
+        (
+            data(
+                "docker",
+                &format!(r#"{{"ghcr.io": {good}, "auths": {{"ghcr.io": {good}}}}}"#),
+            ),
+            "ecs.config:2: registry \"ghcr.io\" is inside \"auths\" and beside it, the one beside it is used",
+        ),
+        (
             data("docker", &format!(r#"{{"ghcr.io": {good}, "ghcr.io": {good}}}"#)),
             "ecs.config:2: registry \"ghcr.io\" is there twice, the last one is used",
         ),

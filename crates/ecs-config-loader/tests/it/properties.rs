@@ -67,15 +67,19 @@ fn image() -> impl Strategy<Value = ImageReference> {
 }
 
 /// Every entry has its own key as user name.
+fn entry((key, broken): &(String, bool)) -> String {
+    match broken {
+        true => format!("{key:?}: {{\"password\": 5}}"),
+        false => format!("{key:?}: {{\"username\": {key:?}, \"password\": \"p\"}}"),
+    }
+}
+
 fn auth(keys: &[(String, bool)], strictness: Strictness) -> EngineAuth {
-    let entries: Vec<String> = keys
-        .iter()
-        .map(|(key, broken)| match broken {
-            true => format!("{key:?}: {{\"password\": 5}}"),
-            false => format!("{key:?}: {{\"username\": {key:?}, \"password\": \"p\"}}"),
-        })
-        .collect();
-    let data = format!("{{{}}}", entries.join(","));
+    auth_of(&keys.iter().map(entry).collect::<Vec<_>>(), strictness)
+}
+
+fn auth_of(members: &[String], strictness: Strictness) -> EngineAuth {
+    let data = format!("{{{}}}", members.join(","));
     let place = Origin::other("a test");
     EngineAuth::parse(AuthType::Docker, &data, &place, strictness)
         .unwrap()
@@ -111,6 +115,29 @@ proptest! {
         let one = answer(&auth(&keys, strictness), &image);
         let other = answer(&auth(&shuffled, strictness), &image);
         prop_assert_eq!(one, other);
+    }
+
+    #[test]
+    fn auths_round_some_of_the_keys_changes_no_answer(
+        keys in keys(),
+        inside in prop::collection::vec(any::<bool>(), 8),
+        position in any::<prop::sample::Index>(),
+        field in prop::sample::select(&["", "\"credsStore\": \"x\"", "\"HttpHeaders\": {}"][..]),
+        image in image(),
+        strictness in strictness(),
+    ) {
+        let mut inner = Vec::new();
+        let mut members = Vec::new();
+        for (key, inside) in keys.iter().zip(inside) {
+            if inside { &mut inner } else { &mut members }.push(entry(key));
+        }
+        members.insert(position.index(members.len() + 1), format!("\"auths\": {{{}}}", inner.join(",")));
+        members.extend(Some(field.to_owned()).filter(|field| !field.is_empty()));
+        prop_assert_eq!(
+            answer(&auth(&keys, strictness), &image),
+            answer(&auth_of(&members, strictness), &image),
+            "{:?}", members
+        );
     }
 
     #[test]
