@@ -30,6 +30,7 @@
 mod behavior;
 mod credential;
 mod diagnosis;
+mod environment;
 mod keychain;
 mod origin;
 mod provenance;
@@ -41,6 +42,7 @@ mod secret;
 pub use behavior::{CachedImages, CachedImagesError, PullBehavior, PullBehaviorError};
 pub use credential::{CredentialKind, RegistryCredential};
 pub use diagnosis::{Diagnosis, ErrorClass, ErrorName, Stage};
+pub use environment::SECRET_VARIABLES;
 pub use keychain::{Keychain, KeychainChain, ResolveFuture, ResolvedCredential, StaticKeychain};
 pub use origin::Origin;
 pub use provenance::{Candidate, CredentialSource, Provenance};

@@ -7,15 +7,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ecs_registry_auth::{RegistryCredential, Secret};
+use ecs_registry_auth::{RegistryCredential, SECRET_VARIABLES, Secret};
 use serde_json::value::RawValue;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
-use super::DOCKER_AUTH_CONFIG;
 use crate::Environment;
 use crate::json::{self, Kind};
-use crate::names;
 
 mod failure;
 mod process;
@@ -136,7 +134,7 @@ impl HelperRunner {
     fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
         self.environment
             .names()
-            .filter(|name| ![names::AUTH_DATA, names::AUTH_DATA_KMS, DOCKER_AUTH_CONFIG].contains(name))
+            .filter(|name| !SECRET_VARIABLES.contains(name))
             .filter_map(|name| Some((name, self.environment.get(name).ok().flatten()?)))
     }
 }
