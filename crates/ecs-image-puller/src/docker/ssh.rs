@@ -8,6 +8,7 @@ use std::process::Stdio;
 use std::task::{Context, Poll};
 
 use bollard::{BollardRequest, Docker};
+use ecs_registry_auth::SECRET_VARIABLES;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -140,6 +141,24 @@ struct Connector {
     arguments: Vec<OsString>,
 }
 
+impl Connector {
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command
+            .args(&self.arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            // What ssh has to say (host keys, permissions) is for whoever runs this program.
+            .stderr(Stdio::inherit())
+            .kill_on_drop(true);
+        // `SendEnv` or a command of its configuration would give them away; the rest (agent, home) ssh needs.
+        for secret in SECRET_VARIABLES {
+            command.env_remove(secret);
+        }
+        command
+    }
+}
+
 impl Service<http::Uri> for Connector {
     type Response = TokioIo<Pipe>;
     type Error = io::Error;
@@ -164,17 +183,9 @@ struct Pipe {
 
 impl Pipe {
     fn start(connector: &Connector) -> io::Result<Self> {
-        let mut process = Command::new(&connector.program)
-            .args(&connector.arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            // What ssh has to say (host keys, permissions) is for whoever runs this program.
-            .stderr(Stdio::inherit())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(|error| {
-                io::Error::new(error.kind(), format!("the command ssh cannot be run: {error}"))
-            })?;
+        let mut process = connector.command().spawn().map_err(|error| {
+            io::Error::new(error.kind(), format!("the command ssh cannot be run: {error}"))
+        })?;
         let piped = process.stdin.take().zip(process.stdout.take());
         let (input, output) = piped.ok_or_else(|| io::Error::other("ssh was started without pipes"))?;
         Ok(Self {
@@ -250,6 +261,31 @@ mod tests {
         };
         let version = client(connector, 5).unwrap().version().await.unwrap();
         assert_eq!(version.api_version.as_deref(), Some("1.41"));
+    }
+
+    #[tokio::test]
+    async fn the_process_gets_no_secret_and_everything_else() {
+        let connector = Connector {
+            program: "sh".into(),
+            arguments: ["-c".into(), "env".into()].into(),
+        };
+        let mut command = connector.command();
+        // As if this process had them: what is removed stays removed, whatever is inherited.
+        let removed: Vec<_> = command
+            .as_std()
+            .get_envs()
+            .filter(|(_, value)| value.is_none())
+            .map(|(name, _)| name.to_os_string())
+            .collect();
+        for name in [
+            "ECS_ENGINE_AUTH_DATA",
+            "ECS_ENGINE_AUTH_DATA_KMS",
+            "DOCKER_AUTH_CONFIG",
+        ] {
+            assert!(removed.contains(&name.into()), "{name}");
+        }
+        let told = command.output().await.unwrap().stdout;
+        assert!(String::from_utf8_lossy(&told).contains("PATH="));
     }
 
     #[tokio::test]
