@@ -20,6 +20,7 @@ mod tests;
 mod words;
 
 pub(crate) use cause::Cause;
+pub(crate) use words::clean;
 
 /// What is known at the moment of a failure: the evidence that a text alone does not hold.
 #[derive(Debug)]
@@ -170,14 +171,10 @@ fn of_cause(cause: Cause, said: &str, evidence: &Evidence<'_>) -> Verdict {
     let mut diagnosis = Diagnosis::new(name, class, evidence.stage, text.message())
         .with_retriable(matches!(recovery, Recovery::Retry | Recovery::CoolDown(_)));
     let statement = matches!(cause, Cause::EcrPermission | Cause::EcrTokenPermission)
-        .then(|| permission::Permission::denied(said))
-        .flatten()
-        .map(|permission| {
-            format!(
-                "check that the role has the permissions to pull: {}",
-                permission.next_step()
-            )
-        });
+        // Its words end in the next step, which nobody redacts any more.
+        .then(|| words::clean(said, evidence.redactor))
+        .and_then(|said| Some(permission::Permission::denied(&said)?.next_step()))
+        .map(|next_step| format!("check that the role has the permissions to pull: {next_step}"));
     if let Some(next_step) = statement.or_else(|| text.next_step()) {
         diagnosis = diagnosis.with_next_step(next_step);
     }

@@ -8,7 +8,7 @@ use super::{Cause, Evidence};
 const LONGEST_CAUSE: usize = 1000;
 
 /// What the other side said, without secrets, line breaks and excess.
-pub(super) fn clean(said: &str, redactor: &Redactor) -> String {
+pub(crate) fn clean(said: &str, redactor: &Redactor) -> String {
     let bounded: String = said.chars().take(4 * LONGEST_CAUSE).collect();
     let clean = redactor.redact(&bounded);
     let mut line = String::with_capacity(clean.len());

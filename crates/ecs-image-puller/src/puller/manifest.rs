@@ -28,7 +28,11 @@ impl Operation<'_> {
         let image = self.request.image();
         match self.ask_registry(image).await {
             Err(Refused::Unsupported(error)) => {
-                tracing::debug!(%error, "the engine does not resolve digests: the image is pulled by its name");
+                let error = diagnosis::clean(error.message(), &self.redactor);
+                tracing::debug!(
+                    error,
+                    "the engine does not resolve digests: the image is pulled by its name"
+                );
                 Ok(())
             }
             Err(Refused::Failed(diagnosis)) => Err(diagnosis),

@@ -147,3 +147,22 @@ async fn what_the_engine_says_loses_the_password() {
     assert!(!shown.contains("hunter22"), "{shown}");
     assert!(!shown.contains("a:b@"), "{shown}");
 }
+
+#[tokio::test]
+async fn a_next_step_that_repeats_the_engine_loses_the_password_too() {
+    let engine = engine();
+    engine.fail_distribution(answer(
+        500,
+        "denied: User: hunter22 is not authorized to perform: ecr:BatchGetImage on resource: \
+         arn:aws:ecr:eu-west-1:111111111111:repository/hunter22",
+    ));
+    let (outcome, _) = pull(
+        &puller(&engine),
+        &request(IMAGE, Rotating::passwords(&["hunter22"])),
+    )
+    .await;
+    let failure = outcome.unwrap_err();
+    let next_step = failure.diagnosis().next_step().unwrap();
+    assert!(next_step.contains("ecr:BatchGetImage"), "{next_step}");
+    assert!(!format!("{failure:?}").contains("hunter22"), "{failure:?}");
+}
