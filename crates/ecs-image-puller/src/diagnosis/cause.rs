@@ -162,6 +162,11 @@ const TEXTS: &[(&[&str], Cause)] = &[
     (&["http 50"], Cause::RegistryFailure),
     (&["received unexpected http status: 404"], Cause::TagMissing),
     (&["404 not found"], Cause::TagMissing),
+    // What the engine makes of an answer that is no registry's: any web server says 404 with a page of its own.
+    (&["error parsing http 404"], Cause::TagMissing),
+    (&["error parsing http 401"], Cause::CredentialRefused),
+    (&["error parsing http 408"], Cause::NetworkTimeout),
+    (&["error parsing http 4"], Cause::Unknown),
 ];
 
 impl Cause {

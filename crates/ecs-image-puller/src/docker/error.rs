@@ -51,10 +51,11 @@ fn position(message: &str) -> String {
 /// An engine without an endpoint for the registry's manifests says so with a 404 of its own; that of a registry names
 /// what is missing.
 pub(super) fn unsupported_distribution(error: EngineError) -> EngineError {
-    let own = ["page not found", "not found", ""];
+    let own = ["page not found", "404 page not found", "not found", ""];
     let text = error.message().to_ascii_lowercase();
     match error.status() {
-        Some(404 | 405 | 501) if own.contains(&text.trim()) || text.contains("page not found") => {
+        // The whole text: the engine quotes the page of a web server that is no registry.
+        Some(404 | 405 | 501) if own.contains(&text.trim()) => {
             EngineError::new(EngineErrorKind::Unsupported, error.message())
         }
         _ => error,

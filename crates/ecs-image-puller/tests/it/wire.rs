@@ -223,6 +223,13 @@ async fn answers_keep_their_status_and_their_text() {
             EngineErrorKind::Unsupported,
             "page not found",
         ),
+        // The page of a web server that is no registry, as the engine quotes it.
+        (
+            404,
+            r#"{"message":"error parsing HTTP 404 response body: \"404 page not found\""}"#,
+            EngineErrorKind::Answer(404),
+            "error parsing",
+        ),
         (200, "{", EngineErrorKind::Malformed, ""),
         (200, "{}", EngineErrorKind::Malformed, ""),
     ] {
