@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ecs_image_puller::{Behavior, Platform};
-use ecs_registry_auth::{Diagnosis, ErrorClass, ErrorName, ImageReference, Origin, Stage};
+use ecs_registry_auth::{Diagnosis, ErrorClass, ErrorName, ImageReference, Origin, Stage, without_user_info};
 use ecs_task_images::{CredentialRequirement, TaskImages};
 
 /// Images to pull together, and what their task says about rights and place.
@@ -50,7 +50,7 @@ pub struct Task {
 pub struct Container {
     /// The container's name; `None` for an image that was named by itself.
     pub name: Option<Arc<str>>,
-    /// The image as it was written.
+    /// The image as it was written, without what may be a password in front of its host.
     pub image: Arc<str>,
     /// The same, parsed; or why it is not an image reference.
     pub reference: Result<ImageReference, Diagnosis>,
@@ -62,18 +62,25 @@ impl Container {
     /// An image without a container, and what would be written as its `repositoryCredentials`.
     pub fn image(image: impl Into<Arc<str>>, credential: CredentialRequirement) -> Self {
         let image = image.into();
-        let reference = ImageReference::parse(&image).map_err(|error| {
+        let reference = ImageReference::parse(&image);
+        // A reference has no place for a password, so what is valid is shown as it is.
+        let redacted = reference.as_ref().err().and_then(|_| without_user_info(&image));
+        let next_step = match redacted {
+            Some(_) => "remove the user name and password in front of the host, and change the password",
+            None => "write the image as [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST]",
+        };
+        let reference = reference.map_err(|error| {
             Diagnosis::new(
                 ErrorName::CannotPullContainer,
                 ErrorClass::Configuration,
                 Stage::Manifest,
                 error.to_string(),
             )
-            .with_next_step("write the image as [HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST]")
+            .with_next_step(next_step)
         });
         Self {
             name: None,
-            image,
+            image: redacted.map_or(image, Arc::from),
             reference,
             credential,
         }

@@ -80,6 +80,33 @@ fn a_document_that_cannot_be_used_is_3_with_its_place() {
 }
 
 #[test]
+fn a_password_in_front_of_an_image_is_not_shown() {
+    // Without an engine a pull comes to nothing, and its report names the image all the same.
+    for (command, code, expected) in [
+        ("pull", 7, ""),
+        ("check", 7, ""),
+        ("explain", 3, "change the password"),
+    ] {
+        for output in ["text", "json"] {
+            let sandbox = Sandbox::new();
+            let socket = format!("unix://{}", sandbox.path("absent.sock").display());
+            let image = "alice:hunter2@registry.example.com/app";
+            let run = sandbox.run(["--output", output, "--docker-host", &socket, command, image]);
+            let all = format!("{}{}", run.stdout, run.stderr);
+            assert_eq!(run.code, code, "{command}\n{all}");
+            assert!(!all.contains("hunter2"), "{command}\n{all}");
+            assert!(all.contains(expected), "{command}\n{all}");
+            if output == "json" {
+                assert!(
+                    all.contains("\"[redacted]@registry.example.com/app\""),
+                    "{command}\n{all}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn an_unreachable_engine_is_7_for_every_container() {
     let sandbox = Sandbox::new();
     let socket = format!("unix://{}", sandbox.path("absent.sock").display());
