@@ -4,6 +4,7 @@ use ecs_registry_auth::{Diagnosis, ErrorClass, ErrorName, Stage};
 
 use super::failure::{AwsFailure, FailureKind};
 use super::statement;
+use crate::identity::Kind;
 use crate::{Arn, Identity, Partition};
 
 /// What a call was for.
@@ -60,8 +61,13 @@ impl AwsFailure {
             FailureKind::TimedOut => ErrorClass::TimedOut,
             _ => ErrorClass::Credential,
         };
-        let mut diagnosis = Diagnosis::new(subject.name, class, Stage::Credential, message)
-            .with_retriable(self.is_transient());
+        let name = match (&self.kind, subject.identity.kind()) {
+            // The agent's name for an execution role whose keys it was not sent.
+            (FailureKind::NoCredentials, Kind::Stored { .. }) => ErrorName::CannotPullContainerAuth,
+            _ => subject.name,
+        };
+        let mut diagnosis =
+            Diagnosis::new(name, class, Stage::Credential, message).with_retriable(self.is_transient());
         if let Some(cause) = &self.message {
             diagnosis = diagnosis.with_cause(cause);
         }

@@ -13,6 +13,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::body::{self, Body};
 use super::http::Unreachable;
+use super::statement;
 use super::trust::TrustSource;
 use crate::identity::session::SessionFailure;
 
@@ -292,11 +293,13 @@ impl Answer {
         let message = self.message.as_deref().unwrap_or_default();
         match self.code.as_deref().unwrap_or_default() {
             "AccessDenied" | "AccessDeniedException" | "UnauthorizedOperation" | "UnauthorizedAccess" => {
-                // A denied kms: action names KMS; so does the short form that Secrets Manager uses.
-                if message.contains("KMS")
-                    || message.contains("kms:")
-                    || message.contains("customer master key")
-                {
+                // The action alone decides where AWS names one: roles and secrets may have "KMS" in their names. Secrets
+                // Manager names none.
+                let is_kms = match statement::word_after(message, "not authorized to perform: ") {
+                    Some(action) => action.starts_with("kms:"),
+                    None => message.contains("Access to KMS") || message.contains("customer master key"),
+                };
+                if is_kms {
                     FailureKind::KmsDenied
                 } else {
                     FailureKind::Denied

@@ -42,6 +42,44 @@ fn rows() -> Vec<Row> {
             ],
         },
         Row {
+            what: "names with KMS in them",
+            answer: error(
+                400,
+                "AccessDeniedException",
+                "User: arn:aws:sts::111111111111:assumed-role/app-KMS-exec/ecs-pull is not authorized to perform: \
+                 secretsmanager:GetSecretValue on resource: \
+                 arn:aws:secretsmanager:eu-west-1:222222222222:secret:registry-AbCdEf because no identity-based policy \
+                 allows the secretsmanager:GetSecretValue action",
+            ),
+            message: &["AccessDeniedException"],
+            next_step: &[STATEMENT],
+        },
+        Row {
+            what: "a denied action of KMS",
+            answer: error(
+                400,
+                "AccessDeniedException",
+                "User: arn:aws:sts::111111111111:assumed-role/execution/ecs-pull is not authorized to perform: \
+                 kms:Decrypt on the resource associated with this ciphertext",
+            ),
+            message: &["AccessDeniedException"],
+            next_step: &[
+                r#""Action":"kms:Decrypt""#,
+                r#""kms:ViaService":"secretsmanager.eu-west-1.amazonaws.com""#,
+            ],
+        },
+        Row {
+            what: "the key by its former name",
+            answer: error(
+                400,
+                "AccessDeniedException",
+                "The ciphertext refers to a customer master key that does not exist, does not exist in this region, or \
+                 you are not allowed to access.",
+            ),
+            message: &["AccessDeniedException"],
+            next_step: &[r#""Action":"kms:Decrypt""#],
+        },
+        Row {
             what: "resource policy of another account",
             answer: error(
                 400,
