@@ -14,9 +14,7 @@ impl Client {
     ///
     /// A [`Diagnosis`] when an image is no reference, or the execution role is no role.
     pub fn policy(&self, task: &Task, key: &SecretKey) -> Result<PolicyAdvice, Diagnosis> {
-        let role = self
-            .identity(task)?
-            .and_then(|identity| identity.role().map(str::to_owned));
+        let role = self.rights.role(task, &self.instance)?;
         let mut inputs = Vec::new();
         for container in &task.containers {
             let name = container.name.as_ref().unwrap_or(&container.image);
@@ -29,7 +27,7 @@ impl Client {
                 _ => PolicyInput::image(&**name, image),
             };
             if let Some(role) = &role {
-                input = input.with_role(role);
+                input = input.with_role(&**role);
             }
             let region = task
                 .region

@@ -34,6 +34,8 @@ pub struct Task {
     pub containers: Vec<Container>,
     /// The role whose rights fetch the secrets.
     pub execution_role_arn: Option<String>,
+    /// Under which id the control plane refreshes that role's keys: see [`Rights::Stored`](crate::Rights::Stored).
+    pub execution_credentials_id: Option<String>,
     /// The task's region, where the document says so.
     pub region: Option<String>,
     /// The task's account, where the document says so.
@@ -127,6 +129,7 @@ impl From<TaskImages> for Task {
         Self {
             containers,
             execution_role_arn: images.execution_role_arn,
+            execution_credentials_id: images.execution_credentials_id,
             region: images.region,
             account: images.account,
             platform: images

@@ -10,7 +10,7 @@ use ecs_config_loader::DockerConfigUse;
 use ecs_registry_auth::{
     Diagnosis, ErrorClass, ErrorName, ImageReference, Keychain, KeychainChain, Origin, Stage,
 };
-use ecs_secret_resolver::{EcrRequest, Identity, SecretRequest};
+use ecs_secret_resolver::{EcrRegistry, EcrRequest, Identity, SecretRequest};
 use ecs_task_images::CredentialRequirement;
 
 use crate::secrets::Learning;
@@ -21,8 +21,8 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// A [`Diagnosis`] when the image is no reference, when the execution role is no role, or when Docker's
-    /// configuration is wanted and was not given.
+    /// A [`Diagnosis`] when the image is no reference, when it needs the execution role and that is no role or has no
+    /// keys, or when Docker's configuration is wanted and was not given.
     pub fn keychain(&self, task: &Task, container: &Container) -> Result<Arc<dyn Keychain>, Diagnosis> {
         let image = container.reference.as_ref().map_err(Clone::clone)?;
         let keychain: Arc<dyn Keychain> = match &container.credential {
@@ -44,7 +44,10 @@ impl Client {
                 use_execution_role,
                 origin,
             } => {
-                let role = self.identity(task)?;
+                let role = match use_execution_role {
+                    true => self.identity(task)?,
+                    false => None,
+                };
                 let mut request = EcrRequest::from_payload(
                     registry_id,
                     region,
@@ -56,10 +59,7 @@ impl Client {
                 if let Some(url) = endpoint_override {
                     request = request.with_endpoint_override(url);
                 }
-                if let Some(name) = &container.name {
-                    request = request.with_container(name.clone());
-                }
-                Arc::new(self.tokens.keychain(request))
+                self.token(request, container)
             }
             _ => self.without_requirement(task, container, image)?,
         };
@@ -68,8 +68,7 @@ impl Client {
 
     /// Whose rights fetch the task's secrets and tokens; `None` when there is no execution role.
     pub(crate) fn identity(&self, task: &Task) -> Result<Option<Identity>, Diagnosis> {
-        self.rights
-            .identity(task.execution_role_arn.as_deref(), &self.instance)
+        self.rights.identity(task, &self.instance)
     }
 
     fn secret(
@@ -106,12 +105,13 @@ impl Client {
         container: &Container,
         image: &ImageReference,
     ) -> Result<Arc<dyn Keychain>, Diagnosis> {
-        let identity = self.identity(task)?.unwrap_or_else(|| self.instance.clone());
-        let ecr = EcrRequest::for_image(image, identity).map(|request| match &container.name {
-            Some(name) => request.with_container(name.clone()),
-            None => request,
-        });
-        let ecr = ecr.map(|request| Arc::new(self.tokens.keychain(request)) as Arc<dyn Keychain>);
+        let ecr = match EcrRegistry::from_host(image.registry()) {
+            Some(registry) => Some(self.token(
+                EcrRequest::new(registry, self.identity_of_tokens(task)?),
+                container,
+            )),
+            None => None,
+        };
         if let (Some(ecr), Some(_)) = (&ecr, &container.name) {
             return Ok(ecr.clone());
         }
@@ -123,6 +123,19 @@ impl Client {
         }
         chain.extend(ecr);
         Ok(Arc::new(KeychainChain::new(chain)))
+    }
+
+    /// The execution role where there is one, as a task definition's image at Amazon ECR needs it.
+    fn identity_of_tokens(&self, task: &Task) -> Result<Identity, Diagnosis> {
+        Ok(self.identity(task)?.unwrap_or_else(|| self.instance.clone()))
+    }
+
+    fn token(&self, request: EcrRequest, container: &Container) -> Arc<dyn Keychain> {
+        let request = match &container.name {
+            Some(name) => request.with_container(name.clone()),
+            None => request,
+        };
+        Arc::new(self.tokens.keychain(request))
     }
 
     fn docker_config_is_missing(&self) -> Diagnosis {

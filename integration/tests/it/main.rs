@@ -26,5 +26,6 @@ mod registry;
 mod rights;
 mod rotation;
 mod secrecy;
+mod stored_rights;
 mod time_limits;
 mod token_server;

@@ -102,11 +102,15 @@ impl AwsFailure {
     fn next_step(&self, subject: Subject<'_>) -> Option<String> {
         let text = match &self.kind {
             FailureKind::Denied => return Some(self.statement_to_add(subject)),
+            // A key that this program uses itself, and no service in its name.
+            FailureKind::KmsDenied if self.action.starts_with("kms:") => self.statement_to_add(subject),
             FailureKind::KmsDenied => statement::kms(subject.identity, subject.region, subject.resource),
             FailureKind::Decryption => {
-                "look at the KMS key of the secret: it must be enabled, not pending deletion, and its key policy \
-                 must allow the role"
-                    .to_owned()
+                let owner = if self.action.starts_with("kms:") { "" } else { " of the secret" };
+                format!(
+                    "look at the KMS key{owner}: it must be enabled, not pending deletion, and its key policy must allow \
+                     the role"
+                )
             }
             FailureKind::UnknownKeys => self.partitions(subject),
             FailureKind::ExpiredKeys => match subject.identity.is_refreshed_from_outside() {
@@ -129,7 +133,10 @@ impl AwsFailure {
                     .to_owned()
             }
             FailureKind::MarkedForDeletion => "restore the secret (aws secretsmanager restore-secret), or name another".to_owned(),
-            FailureKind::InvalidRequest => "check how the secret is named".to_owned(),
+            FailureKind::InvalidRequest if self.action.starts_with("secretsmanager:") => {
+                "check how the secret is named".to_owned()
+            }
+            FailureKind::InvalidRequest => "correct what the cause names".to_owned(),
             FailureKind::Throttled => "try again; fewer calls at once, or a longer cache lifetime, avoid it".to_owned(),
             FailureKind::ServerError | FailureKind::BrokenAnswer => "try again; if it stays, look at the service's health".to_owned(),
             FailureKind::TimedOut | FailureKind::Unreachable { .. } => self.route(subject),
@@ -165,7 +172,7 @@ impl AwsFailure {
             return format!("remove the statement that denies {action} from the policy that the cause names");
         }
         if action == "sts:AssumeRole" {
-            return statement::trust(subject.identity, statement::word_after(said, "User: "));
+            return statement::assume_role(subject.identity, said);
         }
         let resource = statement::word_after(said, "on resource: ")
             .filter(|resource| Arn::parse(resource).is_ok())
