@@ -53,16 +53,25 @@ pub(crate) async fn assemble(
         findings: &mut findings,
     };
     reader.pull_settings(&mut config);
-    if let Some(host) = reader.text(&[names::DOCKER_HOST], Some("dockerendpoint")) {
+    let given = sources.arguments.clone();
+    if let Some(host) = given
+        .docker_host
+        .or_else(|| reader.text(&[names::DOCKER_HOST], Some("dockerendpoint")))
+    {
         config.docker_host = host;
     }
-    config.region = reader.text(&[names::DEFAULT_REGION, names::REGION], Some("awsregion"));
+    config.region = given
+        .region
+        .or_else(|| reader.text(&[names::DEFAULT_REGION, names::REGION], Some("awsregion")));
     config.alternate_credential_profile = reader.text(&[names::ALTERNATE_CREDENTIAL_PROFILE], None);
     config.data_dir = reader
         .text(&[names::DATA_DIR], Some("datadir"))
         .map(|setting| Setting::new(PathBuf::from(setting.value), setting.origin));
     reader.external(&mut config);
-    reader.docker_config(&mut config);
+    match given.docker_config {
+        Some(docker_config) => config.docker_config = docker_config,
+        None => reader.docker_config(&mut config),
+    }
     auth_setting::read(
         sources,
         &layers,

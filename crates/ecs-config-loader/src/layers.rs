@@ -1,4 +1,4 @@
-//! The layers of a configuration, asked for one field at a time: process environment, then `ecs.config`, then the
+//! The layers of a configuration below the arguments, asked for one field at a time: process environment, then `ecs.config`, then the
 //! JSON file.
 
 use std::path::{Path, PathBuf};
@@ -7,12 +7,14 @@ use ecs_registry_auth::Origin;
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
+use crate::arguments::Arguments;
 use crate::env_file::EnvFile;
 use crate::json::{self, Kind, Lines};
 use crate::{Environment, Finding, Setting};
 
 /// The texts of all sources.
 pub(crate) struct Sources {
+    pub(crate) arguments: Arguments,
     pub(crate) environment: Environment,
     pub(crate) env_file: Option<FileText>,
     pub(crate) json_file: Option<FileText>,

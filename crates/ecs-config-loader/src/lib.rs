@@ -1,8 +1,9 @@
 //! The configuration of private registry authentication on Amazon ECS.
 //!
 //! Reads what the ECS agent reads: `ECS_ENGINE_AUTH_TYPE` and `ECS_ENGINE_AUTH_DATA`, the settings of image pulls, and
-//! what surrounds them, from the process environment, from `ecs.config` and from the agent's JSON file. The first of
-//! those that has a setting wins, one setting at a time, and every value remembers where it was written.
+//! what surrounds them, from the process environment, from `ecs.config` and from the agent's JSON file, with a few from
+//! arguments of the command line before them. The first of those that has a setting wins, one setting at a time, and
+//! every value remembers where it was written.
 //!
 //! # Contract
 //!
@@ -37,6 +38,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod arguments;
 mod assemble;
 mod auth_setting;
 mod config;

@@ -7,10 +7,13 @@ use std::sync::Arc;
 use ecs_registry_auth::Origin;
 use zeroize::Zeroizing;
 
+use crate::arguments::{self, Arguments};
 use crate::assemble::{Outcome, assemble};
 use crate::file;
 use crate::layers::{FileText, Sources};
-use crate::{Config, ConfigErrors, Decryptor, Environment, Finding, Strictness, names};
+use crate::{
+    Config, ConfigErrors, Decryptor, DockerConfigUse, Environment, Finding, Setting, Strictness, names,
+};
 
 /// The env-file that ecs-init reads.
 pub const DEFAULT_ENV_FILE: &str = "/etc/ecs/ecs.config";
@@ -20,7 +23,7 @@ pub const DEFAULT_JSON_FILE: &str = "/etc/ecs_container_agent/config.json";
 
 /// Reads a configuration from the process environment, `ecs.config` and the agent's JSON file.
 ///
-/// For each setting the first of them that has it wins.
+/// For each setting the first of them that has it wins. What is given to the loader itself goes before all of them.
 ///
 /// ```
 /// use ecs_config_loader::{Environment, Loader};
@@ -42,6 +45,7 @@ pub const DEFAULT_JSON_FILE: &str = "/etc/ecs_container_agent/config.json";
 /// ```
 #[derive(Clone, Debug)]
 pub struct Loader {
+    arguments: Arguments,
     environment: Environment,
     env_file: Choice,
     json_file: Choice,
@@ -77,6 +81,7 @@ impl Loader {
     #[must_use]
     pub fn new(environment: Environment) -> Self {
         Self {
+            arguments: Arguments::default(),
             environment,
             env_file: Choice::Default,
             json_file: Choice::Default,
@@ -122,6 +127,44 @@ impl Loader {
                 *choice = Choice::None;
             }
         }
+        self
+    }
+
+    /// Takes this AWS region, for example `eu-west-1`, whatever the other sources say. An empty one counts as not set.
+    ///
+    /// ```
+    /// use ecs_config_loader::{Environment, Loader};
+    /// use ecs_registry_auth::Origin;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let config = Loader::new(Environment::from_iter([("AWS_REGION", "us-east-1")]))
+    ///     .without_default_files()
+    ///     .region("eu-west-1", Origin::argument("--region"))
+    ///     .load()
+    ///     .await?;
+    /// let region = config.region.expect("it was given");
+    /// assert_eq!((region.value.as_str(), region.origin.to_string().as_str()), ("eu-west-1", "--region"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn region(mut self, region: impl AsRef<str>, origin: Origin) -> Self {
+        self.arguments.region = arguments::text(region.as_ref(), origin);
+        self
+    }
+
+    /// Takes this URL of the engine for `DOCKER_HOST`, whatever the other sources say. An empty one counts as not set.
+    #[must_use]
+    pub fn docker_host(mut self, url: impl AsRef<str>, origin: Origin) -> Self {
+        self.arguments.docker_host = arguments::text(url.as_ref(), origin);
+        self
+    }
+
+    /// Takes this use of Docker's own configuration, whatever the other sources say. Its path may be relative.
+    #[must_use]
+    pub fn docker_config(mut self, wanted: DockerConfigUse, origin: Origin) -> Self {
+        self.arguments.docker_config = Some(Setting::new(wanted, origin));
         self
     }
 
@@ -205,6 +248,7 @@ impl Loader {
             });
         if findings.is_empty() {
             Ok(Sources {
+                arguments: self.arguments.clone(),
                 environment: self.environment.clone(),
                 env_file,
                 json_file,

@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ecs_config_loader::{CachedImages, Config, ConfigErrors, Environment, Loader, PullBehavior};
+use ecs_config_loader::{
+    CachedImages, Config, ConfigErrors, DockerConfigUse, Environment, Loader, PullBehavior, Setting,
+};
+use ecs_registry_auth::Origin;
 use tempfile::TempDir;
 
 /// A directory with the files of one scenario.
@@ -213,6 +216,47 @@ async fn who_may_have_cached_images_is_verify_or_trust_and_nothing_else() {
     let json = json.to_str().unwrap();
     let errors = load(&[("ECS_AGENT_CONFIG_FILE_PATH", json)]).await.unwrap_err();
     assert_eq!(errors.findings().len(), 1, "{errors}");
+}
+
+#[tokio::test]
+async fn an_argument_goes_before_every_source_and_even_before_one_that_is_broken() {
+    let variables = [
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+        ("DOCKER_HOST", "tcp://other.example.com:2375"),
+        ("ECS_ENGINE_AUTH_DOCKER_CONFIG", "neither"),
+        ("ECS_EXTERNAL", "true"),
+    ];
+    let wanted = DockerConfigUse::Path("docker.json".into());
+    let with_arguments = loader(&variables)
+        .region(" eu-west-1\n", Origin::argument("--region"))
+        .docker_host("tcp://u:hunter2@host:1", Origin::argument("--docker-host"))
+        .docker_config(wanted.clone(), Origin::argument("--docker-config"));
+    assert!(!format!("{with_arguments:?}").contains("hunter2"));
+    let config = with_arguments.load().await.unwrap();
+    assert_eq!(
+        config.docker_config,
+        Setting::new(wanted, Origin::argument("--docker-config"))
+    );
+    assert_eq!(
+        config.docker_host,
+        Setting::new(
+            "tcp://u:hunter2@host:1".to_owned(),
+            Origin::argument("--docker-host")
+        )
+    );
+    assert_eq!(
+        config.region,
+        Some(Setting::new("eu-west-1".to_owned(), Origin::argument("--region")))
+    );
+
+    let config = loader(&variables[..2])
+        .region("", Origin::argument("--region"))
+        .docker_host(" ", Origin::argument("--docker-host"))
+        .load()
+        .await
+        .unwrap();
+    assert_eq!(config.region.unwrap().value, "us-east-1");
+    assert_eq!(config.docker_host.origin, Origin::environment("DOCKER_HOST"));
 }
 
 #[tokio::test]
