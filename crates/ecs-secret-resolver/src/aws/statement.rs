@@ -21,7 +21,7 @@ pub(crate) fn identity_policy(identity: &Identity, action: &str, resource: &str)
 pub(super) fn resource_policy(identity: &Identity, action: &str, resource: &str) -> String {
     let statement = json!({
         "Effect": "Allow",
-        "Principal": {"AWS": principal(identity)},
+        "Principal": {"AWS": principal(identity, "ARN of the caller")},
         "Action": action,
         "Resource": "*",
     });
@@ -31,16 +31,49 @@ pub(super) fn resource_policy(identity: &Identity, action: &str, resource: &str)
     format!("let the owner of {resource}{owner} add to its resource policy: {statement}")
 }
 
-/// A statement for the trust policy of a role.
-pub(super) fn trust(identity: &Identity, caller: Option<&str>) -> String {
-    let statement = json!({
-        "Effect": "Allow",
-        "Principal": {"AWS": caller.unwrap_or("ARN of the caller")},
-        "Action": "sts:AssumeRole",
-    });
+/// What has to be said for a role to be assumed, by whichever side AWS says is silent.
+///
+/// Within one account a trust policy that names the caller is enough; across accounts both sides have to allow it.
+///
+/// Rule: <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic-cross-account.html>.
+pub(super) fn assume_role(identity: &Identity, said: &str) -> String {
+    let caller = word_after(said, "User: ");
+    // In a chain of roles, it need not be the last one that is refused.
+    let role = word_after(said, "on resource: ")
+        .filter(|resource| Arn::parse(resource).is_ok())
+        .map_or_else(|| principal(identity, "ARN of the role"), str::to_owned);
+    let own = || {
+        let statement = json!({"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": role});
+        format!(
+            "add to a policy of {}: {statement}",
+            caller.unwrap_or("the caller")
+        )
+    };
+    let trust = || {
+        let statement = json!({
+            "Effect": "Allow",
+            "Principal": {"AWS": caller.unwrap_or("ARN of the caller")},
+            "Action": "sts:AssumeRole",
+        });
+        format!(
+            "execution roles trust only ecs-tasks.amazonaws.com: for local testing add to the trust policy of role {role}: \
+             {statement}, or use the caller's own credentials instead of the role"
+        )
+    };
+    if said.contains("no identity-based policy allows") {
+        return own();
+    }
+    let account = |arn: &str| Arn::parse(arn).ok().map(|arn| arn.account().to_owned());
+    let is_same_account = caller
+        .and_then(account)
+        .is_some_and(|own| account(&role) == Some(own));
+    if is_same_account || said.contains("no resource-based policy allows") {
+        return trust();
+    }
     format!(
-        "execution roles trust only ecs-tasks.amazonaws.com: for local testing add to the trust policy of {identity}: \
-         {statement}, or use the caller's own credentials instead of the role"
+        "{}; and where the role does not trust the caller: {}",
+        own(),
+        trust()
     )
 }
 
@@ -67,10 +100,11 @@ pub(crate) fn kms(identity: &Identity, region: &str, secret: &str) -> String {
     format!("add to a policy of {identity}: {statement}{more}")
 }
 
-fn principal(identity: &Identity) -> String {
+/// The role of an identity, or a place for the reader to fill.
+fn principal(identity: &Identity, unknown: &str) -> String {
     identity
         .current_role()
-        .map_or_else(|| "ARN of the caller".to_owned(), |role| role.to_string())
+        .map_or_else(|| unknown.to_owned(), |role| role.to_string())
 }
 
 #[cfg(test)]
@@ -85,5 +119,47 @@ mod tests {
         assert_eq!(word_after("on resource: arn:y.", "on resource: "), Some("arn:y"));
         assert_eq!(word_after("on resource: ", "on resource: "), None);
         assert_eq!(word_after("", "User: "), None);
+    }
+
+    #[test]
+    fn a_role_is_allowed_by_the_side_that_is_silent() {
+        const USER: &str = "arn:aws:iam::111111111111:user/dev";
+        const OWN: &str = "arn:aws:iam::111111111111:role/own";
+        const OTHER: &str = "arn:aws:iam::222222222222:role/other";
+        const LAST: &str = "arn:aws:iam::333333333333:role/last";
+        let identity = Identity::assume_role(crate::AssumeRole::new(LAST).unwrap());
+        let said = |user: &str, role: &str, reason: &str| {
+            format!("User: {user} is not authorized to perform: sts:AssumeRole on resource: {role}{reason}")
+        };
+        let by_identity = " because no identity-based policy allows the sts:AssumeRole action";
+        let by_trust = " because no resource-based policy allows the sts:AssumeRole action";
+        for (said, role, own, trust) in [
+            (said(USER, OWN, ""), OWN, false, true),
+            (said(USER, OWN, by_identity), OWN, true, false),
+            (said(USER, OTHER, ""), OTHER, true, true),
+            (said(USER, OTHER, by_identity), OTHER, true, false),
+            (said(USER, OTHER, by_trust), OTHER, false, true),
+            (
+                format!("User: {USER} is not authorized to perform: sts:AssumeRole"),
+                LAST,
+                true,
+                true,
+            ),
+            ("no".to_owned(), LAST, true, true),
+        ] {
+            let step = assume_role(&identity, &said);
+            let for_caller = format!(r#"{{"Action":"sts:AssumeRole","Effect":"Allow","Resource":"{role}"}}"#);
+            assert_eq!(step.contains(&for_caller), own, "{said}: {step}");
+            let for_role = format!("to the trust policy of role {role}: {{");
+            assert_eq!(step.contains(&for_role), trust, "{said}: {step}");
+            let is_known = said.contains(USER);
+            assert_eq!(
+                step.contains(&format!("add to a policy of {USER}: {{")),
+                own && is_known,
+                "{said}: {step}"
+            );
+            let principal = format!(r#""Principal":{{"AWS":"{USER}"}}"#);
+            assert_eq!(step.contains(&principal), trust && is_known, "{said}: {step}");
+        }
     }
 }

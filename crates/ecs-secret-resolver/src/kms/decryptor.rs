@@ -154,12 +154,16 @@ impl KmsDecryptor {
             Some(key) => format!("{what} with key {key}"),
             None => what.to_owned(),
         };
+        // A policy names a key by its ARN only: ids and aliases match nothing there.
+        let arn = key
+            .and_then(|key| Arn::parse(key).ok())
+            .filter(|arn| arn.service() == "kms" && arn.resource().starts_with("key/"));
         let diagnosis = failure.diagnosis(Subject {
             name: ErrorName::ResourceInitialization,
             what: &what,
             region,
             identity: &self.identity,
-            resource: key.unwrap_or("ARN of the key"),
+            resource: arn.as_ref().map_or("ARN of the key", Arn::as_str),
             endpoint: "kms",
         });
         match failure.code.as_deref() {
@@ -170,7 +174,9 @@ impl KmsDecryptor {
             Some("IncorrectKeyException") => {
                 diagnosis.with_next_step("name the key that the data was encrypted with")
             }
-            Some("NotFoundException") => diagnosis.with_next_step("check the key's ARN and region"),
+            Some("NotFoundException" | "ValidationException" | "InvalidArnException") => {
+                diagnosis.with_next_step("check the key's ARN and region")
+            }
             _ => diagnosis,
         }
     }

@@ -206,7 +206,11 @@ async fn a_ciphertext_that_does_not_decrypt_says_what_to_do() {
             "InvalidCiphertextException",
             "encrypt the data again",
         ),
-        (denied(), "AccessDeniedException", "kms:Decrypt"),
+        (
+            error(400, "ValidationException", "Invalid keyId"),
+            "ValidationException",
+            "ARN and region",
+        ),
         (
             error(400, "NotFoundException", "Key does not exist"),
             "NotFoundException",
@@ -225,6 +229,45 @@ async fn a_ciphertext_that_does_not_decrypt_says_what_to_do() {
         assert!(diagnosis.message().contains(message), "{diagnosis:?}");
         assert!(diagnosis.message().contains(KEY), "{diagnosis:?}");
         assert!(diagnosis.next_step().unwrap().contains(step), "{diagnosis:?}");
+    }
+}
+
+/// The key is used by this program itself: a statement with `kms:ViaService` would not allow it.
+#[tokio::test]
+async fn a_denied_use_of_a_key_names_the_action_and_the_key_without_a_condition() {
+    const ALIAS: &str = "arn:aws:kms:eu-west-1:222222222222:alias/logins";
+    let by_name = |action: &str| format!("User: x is not authorized to perform: {action} on resource: {KEY}");
+    let short = |action: &str| format!("User: x is not authorized to perform: {action}");
+    for (said, key, resource) in [
+        (by_name as fn(&str) -> String, KEY, KEY),
+        (by_name, "1234abcd", KEY),
+        (short, KEY, KEY),
+        (short, "1234abcd", "ARN of the key"),
+        (short, ALIAS, "ARN of the key"),
+    ] {
+        let aws = Aws::start().await;
+        for (target, action) in [
+            ("TrentService.Encrypt", "kms:Encrypt"),
+            ("TrentService.Decrypt", "kms:Decrypt"),
+        ] {
+            aws.on(target, error(400, "AccessDeniedException", &said(action)))
+                .await;
+        }
+        let kms = KmsDecryptor::new(
+            AwsContext::from_sdk_config(aws.config()),
+            Identity::ready(role_keys()),
+        );
+        let region = Some("eu-west-1");
+        let encrypted = kms.encrypt(b"plain", key, region, &[]).await.unwrap_err();
+        let decrypted = kms.decrypt(b"cipher", Some(key), region, &[]).await.unwrap_err();
+        for (diagnosis, action) in [(encrypted, "kms:Encrypt"), (decrypted, "kms:Decrypt")] {
+            let next_step = diagnosis.next_step().unwrap();
+            let (whose, statement) = next_step.split_once(": {").unwrap();
+            assert!(whose.contains("a policy of role"), "{next_step}");
+            let statement: Value = serde_json::from_str(&format!("{{{statement}")).unwrap();
+            let expected = json!({"Effect": "Allow", "Action": action, "Resource": resource});
+            assert_eq!(statement, expected, "{key}: {next_step}");
+        }
     }
 }
 
