@@ -6,6 +6,7 @@ use ecs_registry_auth::Origin;
 use zeroize::Zeroizing;
 
 use crate::engine_auth::data::{self, Place};
+use crate::engine_auth::entry::EntryShape;
 use crate::engine_auth::index::Entry;
 use crate::layers::{Layers, Sources, Written};
 use crate::{
@@ -145,14 +146,13 @@ fn decode(
     found: &Setting<Written<'_>>,
     notes: &mut Vec<Finding>,
 ) -> Result<Vec<Entry>, Finding> {
+    let whole = || Place::Whole(found.origin.clone());
     match (&found.value, layers.json_text()) {
-        (Written::Json(raw), Some((text, path))) => {
-            data::decode_raw(raw, auth_type, &Place::Within { text, path }, notes)
+        (Written::Json(raw), json_text) => {
+            let place = json_text.map_or_else(whole, |(text, path)| Place::Within { text, path });
+            data::decode_raw(raw, EntryShape::EngineAuth(auth_type), &place, notes)
         }
-        (Written::Json(raw), None) => {
-            data::decode_raw(raw, auth_type, &Place::Whole(found.origin.clone()), notes)
-        }
-        (Written::Text(text), _) => data::decode(text, auth_type, &Place::Whole(found.origin.clone()), notes),
+        (Written::Text(text), _) => data::decode(text, auth_type, &whole(), notes),
     }
 }
 

@@ -10,9 +10,8 @@ use super::helper::HelperName;
 use super::layer::{HELPER_NAME_STEP, Helper, HelperUse, Layer, Mark};
 use super::server;
 use crate::Finding;
-use crate::engine_auth::AuthType;
 use crate::engine_auth::data::{self, Place};
-use crate::engine_auth::entry::EntryError;
+use crate::engine_auth::entry::{EntryError, EntryShape};
 use crate::engine_auth::index::{AuthIndex, SoleKey};
 use crate::json::{self, Kind, Lines};
 
@@ -120,7 +119,7 @@ impl Places<'_> {
             },
             Source::Whole(origin) => Place::Whole((*origin).clone()),
         };
-        for mut entry in data::decode_raw(raw, AuthType::Docker, &place, findings)? {
+        for mut entry in data::decode_raw(raw, EntryShape::ConfigFile, &place, findings)? {
             if server::is_docker_login_token(&entry.key.written) {
                 continue;
             }

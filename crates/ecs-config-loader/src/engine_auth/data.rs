@@ -6,7 +6,7 @@ use ecs_registry_auth::Origin;
 use serde_json::value::RawValue;
 
 use super::AuthType;
-use super::entry;
+use super::entry::{self, EntryShape};
 use super::index::Entry;
 use super::key::RegistryKey;
 use crate::Finding;
@@ -52,13 +52,13 @@ pub(crate) fn decode(
         };
         Finding::error(place.whole(), format!("the auth data is {problem}")).with_next_step(next_step)
     })?;
-    decode_raw(raw, auth_type, place, notes)
+    decode_raw(raw, EntryShape::EngineAuth(auth_type), place, notes)
 }
 
 /// [`decode`] for data that is already part of a checked document.
 pub(crate) fn decode_raw(
     raw: &RawValue,
-    auth_type: AuthType,
+    shape: EntryShape,
     place: &Place<'_>,
     notes: &mut Vec<Finding>,
 ) -> Result<Vec<Entry>, Finding> {
@@ -84,7 +84,7 @@ pub(crate) fn decode_raw(
         };
         let entry = Entry {
             key: RegistryKey::parse(&written),
-            credential: entry::decode(value, auth_type),
+            credential: entry::decode(value, shape),
             origin,
         };
         match positions.get_mut(&written) {

@@ -9,6 +9,14 @@ use super::AuthType;
 use super::auth_field;
 use crate::json::{self, Kind};
 
+/// What an entry is taken for, which decides between `auth` and the fields beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum EntryShape {
+    EngineAuth(AuthType),
+    /// Of Docker's `config.json`.
+    ConfigFile,
+}
+
 /// What is wrong with an entry. Names fields and types, never a value.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub(crate) enum EntryError {
@@ -57,7 +65,7 @@ struct Fields {
 
 /// Reads one entry. Field names match without regard to case, and the last duplicate wins, as in Go; `null` leaves a
 /// field as it was.
-pub(crate) fn decode(raw: &RawValue, auth_type: AuthType) -> Result<RegistryCredential, EntryError> {
+pub(crate) fn decode(raw: &RawValue, shape: EntryShape) -> Result<RegistryCredential, EntryError> {
     let kind = json::kind(raw);
     if kind == Kind::Null {
         return Err(EntryError::Empty);
@@ -74,7 +82,7 @@ pub(crate) fn decode(raw: &RawValue, auth_type: AuthType) -> Result<RegistryCred
             (None, kind) => return Err(EntryError::FieldType { field, kind }),
         }
     }
-    fields.credential(auth_type)
+    fields.credential(shape)
 }
 
 impl Fields {
@@ -90,22 +98,28 @@ impl Fields {
         .find(|(field, _)| json::is_field(name, field))
     }
 
-    fn credential(self, auth_type: AuthType) -> Result<RegistryCredential, EntryError> {
-        let named = self.username.is_some() || self.password.is_some();
+    fn credential(self, shape: EntryShape) -> Result<RegistryCredential, EntryError> {
+        let dockercfg = EntryShape::EngineAuth(AuthType::Dockercfg);
         let mut credential = RegistryCredential::default();
         credential.identity_token = self.identity_token.as_ref().map(secret);
         credential.registry_token = self.registry_token.as_ref().map(secret);
-        match (&self.auth, auth_type) {
-            (Some(auth), AuthType::Dockercfg) => basic(&mut credential, auth_field::decode(auth)?),
-            (Some(auth), AuthType::Docker) if !named => basic(&mut credential, auth_field::decode(auth)?),
-            (_, AuthType::Docker) => {
-                credential.username = self.username.as_deref().cloned();
-                credential.password = self.password.as_ref().map(secret);
-            }
-            (None, AuthType::Dockercfg) => {
-                if named && credential.kind() == CredentialKind::Empty {
+        // Type docker speaks of user name and password, and only both of them say all that `auth` does. Docker's command
+        // line decodes `auth` wherever there is one, over whatever stands beside it.
+        let is_complete = self.username.is_some() && self.password.is_some();
+        let auth = self
+            .auth
+            .filter(|_| shape != EntryShape::EngineAuth(AuthType::Docker) || !is_complete);
+        match auth {
+            Some(auth) => basic(&mut credential, auth_field::decode(&auth)?),
+            None if shape == dockercfg => {
+                let is_named = self.username.is_some() || self.password.is_some();
+                if is_named && credential.kind() == CredentialKind::Empty {
                     return Err(EntryError::DockerFields);
                 }
+            }
+            None => {
+                credential.username = self.username.as_deref().cloned();
+                credential.password = self.password.as_ref().map(secret);
             }
         }
         // Docker's own mark for "the password is an identity token".
@@ -133,9 +147,12 @@ fn basic(credential: &mut RegistryCredential, (username, password): (String, Sec
 mod tests {
     use super::*;
 
-    fn read(auth_type: AuthType, text: &str) -> Result<[Option<String>; 4], EntryError> {
+    const DOCKER: EntryShape = EntryShape::EngineAuth(AuthType::Docker);
+    const DOCKERCFG: EntryShape = EntryShape::EngineAuth(AuthType::Dockercfg);
+
+    fn read(shape: EntryShape, text: &str) -> Result<[Option<String>; 4], EntryError> {
         let open = |secret: Option<Secret<String>>| secret.map(|secret| secret.expose().clone());
-        decode(json::document(text).unwrap(), auth_type).map(|credential| {
+        decode(json::document(text).unwrap(), shape).map(|credential| {
             [
                 credential.username,
                 open(credential.password),
@@ -147,60 +164,84 @@ mod tests {
 
     #[test]
     fn entries_decode_as_in_the_agent_and_beyond() {
-        use AuthType::{Docker, Dockercfg};
-        for (auth_type, text, expected) in [
+        for (shape, text, expected) in [
             (
-                Docker,
+                DOCKER,
                 r#"{"username": "u", "password": "p"}"#,
                 [Some("u"), Some("p"), None, None],
             ),
             (
-                Docker,
+                DOCKER,
                 r#"{"Username": "u", "PASSWORD": "p"}"#,
                 [Some("u"), Some("p"), None, None],
             ),
             (
-                Docker,
+                DOCKER,
                 r#"{"username": "first", "password": "p", "USERNAME": "last"}"#,
                 [Some("last"), Some("p"), None, None],
             ),
             (
-                Docker,
+                DOCKER,
                 r#"{"username": "u", "password": "p", "username": null}"#,
                 [Some("u"), Some("p"), None, None],
             ),
-            (Docker, r#"{"auth": "dTpw"}"#, [Some("u"), Some("p"), None, None]),
+            (DOCKER, r#"{"auth": "dTpw"}"#, [Some("u"), Some("p"), None, None]),
             (
-                Docker,
+                DOCKER,
                 r#"{"auth": "dTpw", "username": "other", "password": "q"}"#,
                 [Some("other"), Some("q"), None, None],
             ),
             (
-                Docker,
+                DOCKER,
+                r#"{"auth": "dTpw", "username": "other"}"#,
+                [Some("u"), Some("p"), None, None],
+            ),
+            (
+                DOCKER,
+                r#"{"auth": "dTpw", "password": "other"}"#,
+                [Some("u"), Some("p"), None, None],
+            ),
+            (
+                EntryShape::ConfigFile,
+                r#"{"auth": "dTpw", "username": "other"}"#,
+                [Some("u"), Some("p"), None, None],
+            ),
+            (
+                EntryShape::ConfigFile,
+                r#"{"auth": "dTpw", "username": "other", "password": "q", "identitytoken": "i"}"#,
+                [Some("u"), Some("p"), Some("i"), None],
+            ),
+            (
+                EntryShape::ConfigFile,
+                r#"{"username": "u", "password": "p"}"#,
+                [Some("u"), Some("p"), None, None],
+            ),
+            (
+                DOCKER,
                 r#"{"username": "<token>", "password": "t"}"#,
                 [None, None, Some("t"), None],
             ),
-            (Docker, r#"{"identitytoken": "i"}"#, [None, None, Some("i"), None]),
-            (Docker, r#"{"registrytoken": "r"}"#, [None, None, None, Some("r")]),
+            (DOCKER, r#"{"identitytoken": "i"}"#, [None, None, Some("i"), None]),
+            (DOCKER, r#"{"registrytoken": "r"}"#, [None, None, None, Some("r")]),
             (
-                Dockercfg,
+                DOCKERCFG,
                 r#"{"auth": "dTpw", "email": 5}"#,
                 [Some("u"), Some("p"), None, None],
             ),
-            (Dockercfg, r#"{"Auth": "dTo="}"#, [Some("u"), None, None, None]),
+            (DOCKERCFG, r#"{"Auth": "dTo="}"#, [Some("u"), None, None, None]),
             (
-                Dockercfg,
+                DOCKERCFG,
                 r#"{"auth": "", "identitytoken": "i"}"#,
                 [None, None, Some("i"), None],
             ),
             (
-                Dockercfg,
+                DOCKERCFG,
                 r#"{"auth": "PHRva2VuPjp0"}"#,
                 [None, None, Some("t"), None],
             ),
         ] {
             assert_eq!(
-                read(auth_type, text),
+                read(shape, text),
                 Ok(expected.map(|field| field.map(str::to_owned))),
                 "{text}"
             );
@@ -209,45 +250,49 @@ mod tests {
 
     #[test]
     fn broken_entries_say_which_field_and_never_what_it_held() {
-        use AuthType::{Docker, Dockercfg};
-        for (auth_type, text, expected) in [
-            (Docker, "null", "it has no credential"),
-            (Docker, "{}", "it has no credential"),
-            (Docker, r#""hunter2""#, "the entry is a string, not an object"),
+        for (shape, text, expected) in [
+            (DOCKER, "null", "it has no credential"),
+            (DOCKER, "{}", "it has no credential"),
+            (DOCKER, r#""hunter2""#, "the entry is a string, not an object"),
             (
-                Docker,
+                DOCKER,
                 r#"{"username": 5}"#,
                 "field \"username\" is a number, not a string",
             ),
             (
-                Docker,
+                DOCKER,
                 r#"{"password": ["hunter2"]}"#,
                 "field \"password\" is an array, not a string",
             ),
             (
-                Docker,
+                DOCKER,
                 r#"{"password": {"hunter2": 1}}"#,
                 "field \"password\" is an object, not a string",
             ),
-            (Docker, r#"{"auth": "hunter2!"}"#, "field \"auth\" is not base64"),
             (
-                Dockercfg,
+                EntryShape::ConfigFile,
+                r#"{"username": "u", "password": "p", "auth": "hunter2!"}"#,
+                "field \"auth\" is not base64",
+            ),
+            (DOCKER, r#"{"auth": "hunter2!"}"#, "field \"auth\" is not base64"),
+            (
+                DOCKERCFG,
                 r#"{"auth": "bm9jb2xvbg=="}"#,
                 "field \"auth\" does not decode to user:password",
             ),
-            (Dockercfg, r#"{"auth": "Og=="}"#, "it has no credential"),
+            (DOCKERCFG, r#"{"auth": "Og=="}"#, "it has no credential"),
             (
-                Dockercfg,
+                DOCKERCFG,
                 r#"{"auth": true}"#,
                 "field \"auth\" is a boolean, not a string",
             ),
             (
-                Dockercfg,
+                DOCKERCFG,
                 r#"{"username": "u", "password": "p"}"#,
                 "it has a user name or password but no \"auth\", which type dockercfg asks for",
             ),
         ] {
-            assert_eq!(read(auth_type, text).unwrap_err().to_string(), expected, "{text}");
+            assert_eq!(read(shape, text).unwrap_err().to_string(), expected, "{text}");
         }
     }
 }

@@ -45,6 +45,7 @@ async fn an_entry_of_auths_answers_for_its_registry() {
             "https://index.docker.io/v1/": {"auth": "aHViOnB3"},
             "ghcr.io": {"auth": "Z2hjcjpwdw=="},
             "https://legacy.example.com/v1/": {"username": "legacy", "password": "pw"},
+            "named.example.com": {"username": "alice", "auth": "b3RoZXI6cHc="},
             "https://both.example.com": {"auth": "dXJsOnB3"},
             "both.example.com": {"auth": "YmFyZTpwdw=="},
             "podman.example.com/team": {"auth": "dGVhbTpwdw=="},
@@ -62,6 +63,7 @@ async fn an_entry_of_auths_answers_for_its_registry() {
             "legacy.example.com/app",
             Some(("legacy", "https://legacy.example.com/v1/")),
         ),
+        ("named.example.com/app", Some(("other", "named.example.com"))),
         ("both.example.com/app", Some(("bare", "both.example.com"))),
         (
             "podman.example.com/team/app",
