@@ -58,6 +58,9 @@ pub trait Keychain: Debug + Send + Sync {
     }
 
     /// Every key this source looks at for the image and why it is chosen or not, without any request.
+    ///
+    /// Where it is known without one that [`resolve`](Self::resolve) will fail, a candidate carries that
+    /// [`error`](Candidate::error).
     fn candidates(&self, image: &ImageReference) -> Vec<Candidate>;
 }
 
@@ -123,17 +126,19 @@ impl Keychain for KeychainChain {
     }
 
     fn candidates(&self, image: &ImageReference) -> Vec<Candidate> {
-        let mut taken = false;
+        let mut why_not = None;
         let mut all = Vec::new();
         for keychain in &self.0 {
             let mut candidates = keychain.candidates(image);
-            if taken {
-                for candidate in candidates.iter_mut().filter(|candidate| candidate.chosen) {
-                    candidate.chosen = false;
-                    candidate.reason = "an earlier source has a credential".to_owned();
+            if let Some(why_not) = why_not {
+                for candidate in candidates.iter_mut().filter(|candidate| candidate.is_decisive()) {
+                    candidate.pass_over(why_not);
                 }
+            } else if candidates.iter().any(|candidate| candidate.error.is_some()) {
+                why_not = Some("an earlier source is broken, and the pull fails");
+            } else if candidates.iter().any(|candidate| candidate.chosen) {
+                why_not = Some("an earlier source has a credential");
             }
-            taken |= candidates.iter().any(|candidate| candidate.chosen);
             all.append(&mut candidates);
         }
         all
@@ -207,18 +212,21 @@ mod tests {
 
     impl Keychain for Broken {
         fn resolve<'a>(&'a self, _: &'a ImageReference) -> ResolveFuture<'a> {
-            let error = Diagnosis::new(
-                ErrorName::ResourceInitialization,
-                ErrorClass::Credential,
-                Stage::Credential,
-                "broken",
-            );
-            Box::pin(std::future::ready(Err(error)))
+            Box::pin(std::future::ready(Err(broken())))
         }
 
         fn candidates(&self, _: &ImageReference) -> Vec<Candidate> {
-            Vec::new()
+            vec![Candidate::new(CredentialSource::DockerConfig, false, "it is broken").with_error(broken())]
         }
+    }
+
+    fn broken() -> Diagnosis {
+        Diagnosis::new(
+            ErrorName::ResourceInitialization,
+            ErrorClass::Credential,
+            Stage::Credential,
+            "broken",
+        )
     }
 
     fn fixed(host: &str, username: &str) -> Arc<dyn Keychain> {
@@ -261,17 +269,28 @@ mod tests {
     }
 
     #[test]
-    fn only_one_candidate_of_a_chain_is_chosen() {
+    fn one_candidate_of_a_chain_decides_and_it_is_the_one_that_answers() {
         let image = "a.example.com/app".parse().unwrap();
-        let chain = KeychainChain::new(vec![
-            fixed("a.example.com", "alice"),
-            fixed("a.example.com", "bob"),
-        ]);
-        let chosen: Vec<bool> = chain
-            .candidates(&image)
-            .into_iter()
-            .map(|candidate| candidate.chosen)
-            .collect();
-        assert_eq!(chosen, [true, false]);
+        let other = || fixed("b.example.com", "bob");
+        let alice = || fixed("a.example.com", "alice");
+        let bob = || fixed("a.example.com", "bob");
+        for (keychains, decides) in [
+            (vec![alice(), bob()], Some(0)),
+            (vec![other(), bob()], Some(1)),
+            (vec![Arc::new(Broken), alice()], Some(0)),
+            (vec![other(), Arc::new(Broken), alice()], Some(1)),
+            (vec![alice(), Arc::new(Broken)], Some(0)),
+            (vec![other()], None),
+        ] {
+            let chain = KeychainChain::new(keychains);
+            let candidates = chain.candidates(&image);
+            let decisive: Vec<usize> = (0..candidates.len())
+                .filter(|position| candidates[*position].is_decisive())
+                .collect();
+            assert_eq!(decisive, Vec::from_iter(decides), "{chain:?}");
+            let expected = decides.map(|position| candidates[position].error.clone().map_or(Ok(()), Err));
+            let answer = now(chain.resolve(&image)).map(|resolved| resolved.map(|_| ()));
+            assert_eq!(answer.transpose(), expected, "{chain:?}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
-use crate::{Origin, Registry};
+use crate::{Diagnosis, Origin, Registry};
 
 /// The kind of source a credential came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -146,6 +146,9 @@ pub struct Candidate {
     pub chosen: bool,
     /// Why, in one sentence without a full stop.
     pub reason: String,
+    /// What the pull fails with because of this: the source answers with an error, and nothing after it is asked.
+    #[serde(skip)]
+    pub error: Option<Diagnosis>,
 }
 
 impl Candidate {
@@ -157,7 +160,15 @@ impl Candidate {
             origin: None,
             chosen,
             reason: reason.into(),
+            error: None,
         }
+    }
+
+    /// The same as what the pull fails with.
+    #[must_use]
+    pub fn with_error(mut self, error: Diagnosis) -> Self {
+        self.error = Some(error);
+        self
     }
 
     /// The same with the key it was written under.
@@ -172,6 +183,19 @@ impl Candidate {
     pub fn with_origin(mut self, origin: Origin) -> Self {
         self.origin = Some(origin);
         self
+    }
+
+    /// Whether this decides what the pull does, be it with a credential or with an error.
+    #[must_use]
+    pub fn is_decisive(&self) -> bool {
+        self.chosen || self.error.is_some()
+    }
+
+    /// Takes the decision away from it, because something before it decides.
+    pub fn pass_over(&mut self, reason: impl Into<String>) {
+        self.chosen = false;
+        self.error = None;
+        self.reason = reason.into();
     }
 }
 
