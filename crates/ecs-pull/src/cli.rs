@@ -58,12 +58,9 @@ fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
                 |context| async move { pull::pull(&context, &arguments).await },
             )
         }
-        Command::Check(images) => {
-            with_context(
-                global,
-                |context| async move { pull::check(&context, &images).await },
-            )
-        }
+        Command::Check(arguments) => with_context(global, |context| async move {
+            pull::check(&context, &arguments).await
+        }),
         Command::Explain(images) => {
             with_context(
                 global,
@@ -131,7 +128,7 @@ fn block_on(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<
                 "check the limits of this process",
             )
         })?;
-    runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         tokio::select! {
             outcome = command => outcome,
             () = interrupted() => Err(Failure::new(
@@ -140,7 +137,10 @@ fn block_on(command: impl Future<Output = Result<ExitCode, Failure>>) -> Result<
                 "run the same command again: layers that are complete are not downloaded twice",
             )),
         }
-    })
+    });
+    // Dropping it would wait for threads that wait themselves: for standard input, a dead name server, a lock.
+    runtime.shutdown_background();
+    outcome
 }
 
 /// Resolves on SIGINT, SIGTERM or SIGHUP (Ctrl-C elsewhere).

@@ -13,7 +13,21 @@ use ecs_pull::ExitCode;
 const LIMIT: u64 = 16 * 1024 * 1024;
 
 /// A file, or standard input for `-`. The text is erased when dropped, since it may hold keys.
-pub(crate) fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Origin), Failure> {
+///
+/// Read on a thread of its own: a terminal or a pipe may say nothing for ever, and an interrupt must be noticed then.
+pub(crate) async fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Origin), Failure> {
+    let path = path.to_owned();
+    match tokio::task::spawn_blocking(move || read_now(&path)).await {
+        Ok(outcome) => outcome,
+        Err(error) => Err(Failure::new(
+            ExitCode::Other,
+            format!("reading failed: {error}"),
+            "report this as a bug",
+        )),
+    }
+}
+
+fn read_now(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Origin), Failure> {
     let is_stdin = path == Path::new("-");
     let origin = if is_stdin {
         Origin::other("standard input")
