@@ -19,19 +19,27 @@ impl Client {
         for container in &task.containers {
             let name = container.name.as_ref().unwrap_or(&container.image);
             let image = container.reference.clone()?;
+            let mut named_region = None;
             let mut input = match &container.credential {
                 CredentialRequirement::RepositoryCredentials {
                     credentials_parameter,
+                    region,
                     ..
-                } => PolicyInput::secret(&**name, credentials_parameter).with_key(key.clone()),
+                } => {
+                    named_region = region.clone();
+                    PolicyInput::secret(&**name, credentials_parameter).with_key(key.clone())
+                }
+                CredentialRequirement::Ecr {
+                    use_execution_role: false,
+                    ..
+                } => PolicyInput::image(&**name, image).with_token_of_instance(),
                 _ => PolicyInput::image(&**name, image),
             };
             if let Some(role) = &role {
                 input = input.with_role(&**role);
             }
-            let region = task
-                .region
-                .clone()
+            let region = named_region
+                .or_else(|| task.region.clone())
                 .or_else(|| self.config.region.as_ref().map(|region| region.value.clone()));
             if let Some(region) = region {
                 input = input.with_region(region);

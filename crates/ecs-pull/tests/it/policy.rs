@@ -52,3 +52,42 @@ fn the_owner_of_a_secret_in_another_account_is_told_what_to_allow() {
         run.stdout
     );
 }
+
+#[test]
+fn a_control_planes_payload_says_in_which_region_a_secret_is_and_who_fetches_a_token() {
+    let sandbox = Sandbox::new();
+    let payload = r#"{"executionRoleCredentials": {"roleArn": "arn:aws:iam::111111111111:role/execution"}, "containers": [
+        {"name": "app", "image": "registry.example.com/app", "registryAuthentication": {"type": "asm",
+         "asmAuthData": {"credentialsParameter": "login", "region": "eu-west-1"}}},
+        {"name": "role", "image": "111111111111.dkr.ecr.us-east-1.amazonaws.com/of-role", "registryAuthentication":
+         {"type": "ecr", "ecrAuthData": {"registryId": "111111111111", "region": "us-east-1", "useExecutionRole": true}}},
+        {"name": "instance", "image": "111111111111.dkr.ecr.us-east-1.amazonaws.com/of-instance",
+         "registryAuthentication": {"type": "ecr", "ecrAuthData": {"registryId": "111111111111", "region": "us-east-1",
+         "useExecutionRole": false}}}]}"#;
+    let payload = sandbox.file("payload.json", payload);
+    let sandbox = sandbox.with_variable("AWS_DEFAULT_REGION", "us-east-1");
+    let file = payload.to_str().unwrap();
+    let run = sandbox.run(["--output", "json", "policy", "-f", file]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    let policy = run.json().to_string();
+    assert!(
+        policy.contains("arn:aws:secretsmanager:eu-west-1:111111111111:secret:login-"),
+        "{policy}"
+    );
+    assert!(
+        policy.contains("arn:aws:ecr:us-east-1:111111111111:repository/of-role"),
+        "{policy}"
+    );
+    assert!(!policy.contains("of-instance"), "{policy}");
+
+    // What the instance's own role needs is told beside the document.
+    let expected = "container \"instance\": the container instance fetches the token for this image";
+    let text = sandbox.run(["policy", "-f", file]).stdout;
+    for told in [&run.stderr, &text] {
+        assert!(told.contains(expected), "{told}");
+        assert!(
+            told.contains("arn:aws:ecr:us-east-1:111111111111:repository/of-instance"),
+            "{told}"
+        );
+    }
+}

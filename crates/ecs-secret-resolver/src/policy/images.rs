@@ -26,6 +26,7 @@ pub(super) fn gather(inputs: &[PolicyInput], gathered: &mut Gathered) {
         let Need::Image {
             image,
             ecr_public_token,
+            token_of_instance,
         } = &input.need
         else {
             continue;
@@ -38,6 +39,17 @@ pub(super) fn gather(inputs: &[PolicyInput], gathered: &mut Gathered) {
             continue;
         };
         let arn = registry.repository_arn(image.repository());
+        if *token_of_instance {
+            let [login, pull] = [login(), pull([&arn])];
+            gathered.hint(
+                &input.container,
+                format!(
+                    "the container instance fetches the token for this image, so that its role needs this, and not the \
+                     execution role: {login}, {pull}"
+                ),
+            );
+            continue;
+        }
         if let Some(hint) = pull_through_cache_hint(image.repository()) {
             let statement = Statement::allow("EcrPullThroughCache", PULL_THROUGH_ACTIONS).on([&arn]);
             gathered.hint(&input.container, format!("{hint}: {statement}"));
@@ -55,12 +67,12 @@ pub(super) fn gather(inputs: &[PolicyInput], gathered: &mut Gathered) {
                 all
             });
         gathered.allow(
-            Statement::allow("EcrLogin", ["ecr:GetAuthorizationToken"]).on(["*"]),
+            login(),
             "a token of Amazon ECR; IAM knows no narrower resource for it",
             all.containers.clone(),
         );
         gathered.allow(
-            Statement::allow("EcrPull", PULL).on(repositories.keys()),
+            pull(repositories.keys()),
             "manifests and layers of these repositories",
             all.containers,
         );
@@ -84,4 +96,12 @@ pub(super) fn gather(inputs: &[PolicyInput], gathered: &mut Gathered) {
             gathered.owner(&repository.account, OwnedResource::Repository, arn, statement);
         }
     }
+}
+
+fn login() -> Statement {
+    Statement::allow("EcrLogin", ["ecr:GetAuthorizationToken"]).on(["*"])
+}
+
+fn pull<'a>(repositories: impl IntoIterator<Item = &'a String>) -> Statement {
+    Statement::allow("EcrPull", PULL).on(repositories)
 }

@@ -32,6 +32,7 @@ pub(super) enum Need {
     Image {
         image: ImageReference,
         ecr_public_token: bool,
+        token_of_instance: bool,
     },
 }
 
@@ -64,6 +65,7 @@ impl PolicyInput {
             Need::Image {
                 image,
                 ecr_public_token: false,
+                token_of_instance: false,
             },
         )
     }
@@ -103,6 +105,19 @@ impl PolicyInput {
     pub fn with_ecr_public_token(mut self) -> Self {
         if let Need::Image { ecr_public_token, .. } = &mut self.need {
             *ecr_public_token = true;
+        }
+        self
+    }
+
+    /// The container instance fetches the token of Amazon ECR, and not the execution role: `useExecutionRole` of the
+    /// control plane's `ecrAuthData` is false. Of no effect on others.
+    #[must_use]
+    pub fn with_token_of_instance(mut self) -> Self {
+        if let Need::Image {
+            token_of_instance, ..
+        } = &mut self.need
+        {
+            *token_of_instance = true;
         }
         self
     }
