@@ -70,6 +70,7 @@ pub struct ClientBuilder {
     docker_host: Option<Setting<String>>,
     engine_choice: HostChoice,
     instance: Option<Identity>,
+    resolver_settings: ResolverSettings,
 }
 
 impl Client {
@@ -87,6 +88,7 @@ impl Client {
             docker_host: None,
             engine_choice: HostChoice::default(),
             instance: None,
+            resolver_settings: ResolverSettings::default(),
         }
     }
 
@@ -336,6 +338,13 @@ impl ClientBuilder {
         self
     }
 
+    /// How secrets are fetched and kept: for how long, how many at once, and whether `AWSPENDING` and `AWSPREVIOUS` are
+    /// tried when a registry refuses the current version.
+    pub fn resolver_settings(mut self, settings: ResolverSettings) -> Self {
+        self.resolver_settings = settings;
+        self
+    }
+
     /// The client. Nothing is contacted yet.
     #[must_use]
     pub fn build(self) -> Client {
@@ -364,7 +373,7 @@ impl ClientBuilder {
             config: Arc::new(self.config),
             rights: self.rights,
             tokens: EcrTokens::new(aws.clone()),
-            secrets: SecretResolver::new(aws, ResolverSettings::default()),
+            secrets: SecretResolver::new(aws, self.resolver_settings),
             docker_config: self.docker_config,
             watched_engine_auth: self.watched_engine_auth,
             known: self.known,

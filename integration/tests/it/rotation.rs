@@ -67,6 +67,67 @@ async fn a_secret_rotated_between_two_pulls_of_one_process_is_fetched_again() ->
     Ok(())
 }
 
+/// In which version of the secret the registry's password is.
+#[derive(Debug, Clone, Copy)]
+enum Rotation {
+    /// The registry has the new password already, and the secret is still in its first steps.
+    RegistryAhead,
+    /// The secret is rotated, and the registry has not heard of it.
+    RegistryBehind,
+}
+
+#[tokio::test]
+async fn a_rotation_under_way_is_bridged_when_that_was_asked_for() -> Result<()> {
+    for (rotation, worked) in [
+        (Rotation::RegistryAhead, "AWSPENDING"),
+        (Rotation::RegistryBehind, "AWSPREVIOUS"),
+    ] {
+        let mut stage = Stage::start().await?;
+        let new = "an~>?ther-password";
+        let login = json!({"username": "alice", "password": new}).to_string();
+        match rotation {
+            Rotation::RegistryAhead => {
+                stage.private.set_password("alice", new)?;
+                let owner = stage
+                    .owner
+                    .configuration(Stage::SECRET_REGION, stage.owner.administrator());
+                aws_sdk_secretsmanager::Client::new(&owner)
+                    .put_secret_value()
+                    .secret_id(&stage.secret)
+                    .secret_string(login)
+                    .version_stages("AWSPENDING")
+                    .send()
+                    .await?;
+            }
+            Rotation::RegistryBehind => {
+                stage
+                    .owner
+                    .rotate(Stage::SECRET_REGION, &stage.secret, &login)
+                    .await?;
+            }
+        }
+        let definition = stage.task_definition();
+        let refused = stage.pull(&definition, &["--container", "web"])?.run().await?;
+        assert_eq!(refused.code, 5, "{rotation:?}: {}", refused.stderr);
+
+        let arguments = ["--container", "web", "--rotation-stages"];
+        let pulled = stage.pull(&definition, &arguments)?.run().await?;
+        assert_eq!(pulled.code, 0, "{rotation:?}: {}", pulled.stderr);
+        let credential = &pulled.container("web")?["credential"];
+        assert_eq!(credential["version_stage"], worked);
+        assert_eq!(
+            credential["notes"],
+            json!([format!(
+                "the registry refused AWSCURRENT of this secret: this is {worked}"
+            )])
+        );
+        for secret in [new, stage.passwords().0] {
+            assert!(!pulled.stdout.contains(secret) && !pulled.stderr.contains(secret));
+        }
+    }
+    Ok(())
+}
+
 /// A clock that a test sets forward.
 #[derive(Debug, Clone, Default)]
 struct Clock(Arc<Mutex<Duration>>);

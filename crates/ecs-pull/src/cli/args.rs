@@ -125,7 +125,7 @@ pub(crate) enum Command {
     Pull(PullArguments),
     /// Do the same up to the manifest, and download no layer: "can my task pull this?"
     #[command(after_help = CHECK_EXAMPLES)]
-    Check(Images),
+    Check(CheckArguments),
     /// Say which credential each image would get, every candidate, and why each was not chosen; asks nobody
     #[command(after_help = EXPLAIN_EXAMPLES)]
     Explain(Images),
@@ -158,6 +158,8 @@ Examples:
       One image with a secret, read with the rights of that role.
   ecs-pull pull -f task-definition.json --pull-behavior prefer-cached
       The same without a download where the engine has the image and the registry shows it to that credential.
+  ecs-pull pull -f task-definition.json --rotation-stages
+      The same while a rotation of the secret is under way: whichever of its versions the registry takes.
   ecs-pull --output json pull -f task-definition.json | jq '.containers[] | {container, digest}'";
 
 const CHECK_EXAMPLES: &str = "\
@@ -278,6 +280,28 @@ pub(crate) struct PullArguments {
         help_heading = "Choosing how"
     )]
     pub(crate) pull_behavior: Option<Behavior>,
+
+    #[command(flatten)]
+    pub(crate) refusal: Refusal,
+}
+
+/// What to check.
+#[derive(Debug, Args)]
+pub(crate) struct CheckArguments {
+    #[command(flatten)]
+    pub(crate) images: Images,
+    #[command(flatten)]
+    pub(crate) refusal: Refusal,
+}
+
+/// What to do when a registry refuses a credential.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Choosing how")]
+pub(crate) struct Refusal {
+    /// When the registry refuses a secret's current version, also try AWSPENDING and then AWSPREVIOUS: while a secret
+    /// is rotated, the registry may be ahead of it or behind; the result says which one worked
+    #[arg(long)]
+    pub(crate) rotation_stages: bool,
 }
 
 /// What to print a policy for.

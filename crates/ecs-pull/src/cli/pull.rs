@@ -4,13 +4,13 @@ use std::io::Write;
 
 use ecs_pull::{ExitCode, Report};
 
-use super::args::{Images, Output, PullArguments};
+use super::args::{CheckArguments, Output, PullArguments};
 use super::failure::Failure;
 use super::progress::ProgressSink;
 use super::{Context, print, progress, render, setup::Setup};
 
 pub(crate) async fn pull(context: &Context, arguments: &PullArguments) -> Result<ExitCode, Failure> {
-    let mut setup = Setup::read(context, &arguments.images).await?;
+    let mut setup = Setup::to_pull(context, &arguments.images, &arguments.refusal).await?;
     setup.task.behavior = arguments.pull_behavior;
     let progress = Progress::start(context);
     let report = setup.client.pull(&setup.task, progress.0.as_ref()).await;
@@ -18,8 +18,8 @@ pub(crate) async fn pull(context: &Context, arguments: &PullArguments) -> Result
     show(&report, context.global.output)
 }
 
-pub(crate) async fn check(context: &Context, images: &Images) -> Result<ExitCode, Failure> {
-    let setup = Setup::read(context, images).await?;
+pub(crate) async fn check(context: &Context, arguments: &CheckArguments) -> Result<ExitCode, Failure> {
+    let setup = Setup::to_pull(context, &arguments.images, &arguments.refusal).await?;
     let progress = Progress::start(context);
     let report = setup.client.check(&setup.task, progress.0.as_ref()).await;
     drop(progress);

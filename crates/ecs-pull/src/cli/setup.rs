@@ -10,10 +10,10 @@ use ecs_config_loader::{
 use ecs_image_puller::HostChoice;
 use ecs_pull::{Client, ExitCode, KmsAuthData, Rights, Task};
 use ecs_registry_auth::Origin;
-use ecs_secret_resolver::{AwsContext, AwsOptions, Identity, RoleKeys};
+use ecs_secret_resolver::{AwsContext, AwsOptions, Identity, ResolverSettings, RoleKeys};
 use ecs_task_images::{ContainerImage, TaskError, TaskImages};
 
-use super::args::{Global, Images, What, Who};
+use super::args::{Global, Images, Refusal, What, Who};
 use super::config::invalid;
 use super::failure::Failure;
 use super::{Context, input, render, state};
@@ -25,7 +25,22 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
+    /// For a command that asks nobody.
     pub(crate) async fn read(context: &Context, images: &Images) -> Result<Self, Failure> {
+        Self::with(context, images, ResolverSettings::default()).await
+    }
+
+    /// For a command that shows credentials to registries.
+    pub(crate) async fn to_pull(
+        context: &Context,
+        images: &Images,
+        refusal: &Refusal,
+    ) -> Result<Self, Failure> {
+        let settings = ResolverSettings::default().with_rotation_stages(refusal.rotation_stages);
+        Self::with(context, images, settings).await
+    }
+
+    async fn with(context: &Context, images: &Images, settings: ResolverSettings) -> Result<Self, Failure> {
         let global = &context.global;
         if images.what.file.as_deref() == Some(Path::new("-"))
             && images.who.execution_credentials.as_deref() == Some(Path::new("-"))
@@ -57,6 +72,7 @@ impl Setup {
             .docker_config(docker_config)
             .engine_choice(engine_choice(&context.environment)?)
             .rights(rights)
+            .resolver_settings(settings)
             .state_directory(state::directory(
                 variable(&context.environment, "XDG_STATE_HOME")?,
                 variable(&context.environment, "HOME")?,
