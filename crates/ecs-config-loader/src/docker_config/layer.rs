@@ -155,14 +155,6 @@ impl Layer {
         }))
     }
 
-    /// Whether the answer for an image is an error already.
-    pub(super) fn is_broken_for(&self, image: &ImageReference) -> bool {
-        match self.helper(image) {
-            Some(helper) => matches!(helper.run, HelperUse::Broken(_)),
-            None => self.auths.lookup(image).is_err(),
-        }
-    }
-
     /// Everything that was looked at, the one in charge first. Runs no helper.
     pub(super) fn candidates(&self, image: &ImageReference) -> Vec<Candidate> {
         let in_charge = self.helper(image);
@@ -179,7 +171,11 @@ impl Layer {
                 ),
                 HelperUse::File => (false, String::new()),
             };
-            candidates.push(helper.candidate(image, chosen, reason));
+            let mut candidate = helper.candidate(image, chosen, reason);
+            if let HelperUse::Broken(problem) = &helper.run {
+                candidate = candidate.with_error(helper.diagnosis(image, problem));
+            }
+            candidates.push(candidate);
         }
         for helper in self.helpers() {
             if in_charge.is_some_and(|in_charge| std::ptr::eq(in_charge, helper)) {
@@ -209,8 +205,7 @@ impl Layer {
                     .as_deref()
                     .is_some_and(|key| server::key(key).registry == *image.registry())
             {
-                candidate.chosen = false;
-                candidate.reason = format!("{} is asked instead, as Docker does", helper.field());
+                candidate.pass_over(format!("{} is asked instead, as Docker does", helper.field()));
             }
             candidates.push(candidate);
         }

@@ -263,14 +263,10 @@ impl Keychain for DockerConfig {
         let mut first = None;
         for layer in self.layers.iter() {
             let mut candidates = layer.candidates(image);
-            let chosen = candidates.iter_mut().find(|candidate| candidate.chosen);
-            match (first, chosen) {
+            let decisive = candidates.iter_mut().find(|candidate| candidate.is_decisive());
+            match (first, decisive) {
                 (None, Some(_)) => first = Some(&layer.place),
-                (Some(first), Some(candidate)) => {
-                    candidate.chosen = false;
-                    candidate.reason = format!("{first} goes first");
-                }
-                (None, None) if layer.is_broken_for(image) => first = Some(&layer.place),
+                (Some(first), Some(candidate)) => candidate.pass_over(format!("{first} goes first")),
                 (_, None) => {}
             }
             all.append(&mut candidates);

@@ -30,9 +30,15 @@ impl AuthIndex {
                     let winner = chosen.map(|winner| &self.entries[winner]);
                     self.reason_against(entry, winner, &choice, image)
                 };
-                Candidate::new(self.source(), is_chosen, reason)
+                let candidate = Candidate::new(self.source(), is_chosen, reason)
                     .with_key(Arc::clone(&entry.key.written))
-                    .with_origin(entry.origin.clone())
+                    .with_origin(entry.origin.clone());
+                match choice {
+                    Choice::Broken(broken) if broken == position => {
+                        candidate.with_error(self.diagnosis(broken, image))
+                    }
+                    _ => candidate,
+                }
             })
             .collect()
     }

@@ -151,7 +151,7 @@ impl AuthIndex {
         }
     }
 
-    fn diagnosis(&self, position: usize, image: &ImageReference) -> Diagnosis {
+    pub(super) fn diagnosis(&self, position: usize, image: &ImageReference) -> Diagnosis {
         let entry = &self.entries[position];
         let (problem, next_step) = match &entry.answer {
             Err(error) => (error.to_string(), error.next_step()),
