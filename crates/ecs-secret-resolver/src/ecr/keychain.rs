@@ -126,6 +126,7 @@ impl Keychain for EcrKeychain {
             format!("a token of {place} is not sent to {}", image.registry())
         };
         let mut candidate = Candidate::new(CredentialSource::Ecr, chosen, reason);
+        candidate.error = self.checked(image).err();
         candidate.key = self.host().map(Arc::from);
         candidate.origin = self.request.origin.clone();
         vec![candidate]

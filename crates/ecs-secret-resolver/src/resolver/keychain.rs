@@ -161,9 +161,9 @@ impl Keychain for SecretKeychain {
             )
             .with_key(plan.requested.clone()),
             // It is what the pull will use, and the pull will fail on it.
-            Err(error) => {
-                Candidate::new(source, true, error.message()).with_key(self.request.parameter.as_str())
-            }
+            Err(error) => Candidate::new(source, true, error.message())
+                .with_key(self.request.parameter.as_str())
+                .with_error(error.clone()),
         };
         candidate.origin = self.request.origin.clone();
         vec![candidate]
