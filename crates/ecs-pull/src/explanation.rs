@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use ecs_registry_auth::{Candidate, CredentialSource, Diagnosis, ImageReference, Provenance, Registry};
-use ecs_task_images::CredentialRequirement;
 use serde::Serialize;
 
 use crate::{Client, Container, ExitCode, Task};
@@ -90,7 +89,7 @@ impl Client {
         explanation.repository = Some(image.repository().to_owned());
         let outcome = self.keychain(task, container).and_then(|keychain| {
             explanation.candidates = keychain.candidates(image);
-            self.expected(task, container, image, &explanation.candidates)
+            self.expected(task, image, &explanation.candidates)
         });
         match outcome {
             Ok(provenance) => explanation.credential = Some(provenance),
@@ -103,15 +102,13 @@ impl Client {
     fn expected(
         &self,
         task: &Task,
-        container: &Container,
         image: &ImageReference,
         candidates: &[Candidate],
     ) -> Result<Provenance, Diagnosis> {
+        if let Some(error) = candidates.iter().find_map(|candidate| candidate.error.clone()) {
+            return Err(error);
+        }
         let Some(chosen) = candidates.iter().find(|candidate| candidate.chosen) else {
-            // Also where the entry that should answer is broken: that is an error.
-            if let CredentialRequirement::None = container.credential {
-                self.engine_auth().lookup(image)?;
-            }
             return Ok(Provenance::anonymous(image.registry().clone()));
         };
         if chosen.source == CredentialSource::EngineAuth

@@ -150,15 +150,44 @@ fn a_secret_is_named_with_its_role_and_nothing_is_asked() {
 }
 
 #[test]
-fn a_broken_entry_is_an_error_and_not_anonymous() {
-    let run = Sandbox::new()
+fn what_a_pull_fails_with_is_an_error_of_the_explanation_too() {
+    const GOOD: &str = r#"{"auths": {"ghcr.io": {"auth": "YWxpY2U6aHVudGVyMg=="}}}"#;
+    const BROKEN: &str = r#"{"auths": {"ghcr.io": {"auth": "!!hunter2!!"}}}"#;
+    const HELPER: &str = r#"{"credHelpers": {"ghcr.io": "../x"}}"#;
+    const USABLE: &str = r#"{"ghcr.io": {"auth": "YWxpY2U6aHVudGVyMg=="}}"#;
+    const UNUSABLE: &str = r#"{"ghcr.io": {"auth": "!!hunter2!!"}}"#;
+    for (engine_auth, docker_config, secret, code) in [
+        (UNUSABLE, None, None, 3),
+        (UNUSABLE, Some(GOOD), None, 3),
+        ("{}", Some(BROKEN), None, 3),
+        ("{}", Some(HELPER), None, 3),
+        (USABLE, Some(GOOD), Some("arn:aws:s3:::bucket"), 4),
+    ] {
+        let sandbox = Sandbox::new()
+            .with_variable("ECS_ENGINE_AUTH_TYPE", "dockercfg")
+            .with_variable("ECS_ENGINE_AUTH_DATA", engine_auth);
+        let docker_config = docker_config.map(|content| {
+            let path = sandbox.file("config.json", content);
+            format!("--docker-config={}", path.display())
+        });
+        let secret = secret.map(|secret| format!("--repository-credentials={secret}"));
+        let arguments = ["--output=json", "explain", "ghcr.io/app"].map(str::to_owned);
+        let run = sandbox.run(arguments.into_iter().chain(docker_config).chain(secret));
+        assert_eq!(run.code, code, "{}{}", run.stdout, run.stderr);
+        let explanation = &run.json()["images"][0];
+        assert!(explanation["credential"].is_null(), "{explanation}");
+        assert!(explanation["error"]["message"].is_string(), "{explanation}");
+        assert!(!run.stdout.contains("hunter2") && !run.stderr.contains("hunter2"));
+    }
+    // What is behind a source that has a credential is not asked, however broken it is.
+    let sandbox = Sandbox::new()
         .with_variable("ECS_ENGINE_AUTH_TYPE", "dockercfg")
-        .with_variable(
-            "ECS_ENGINE_AUTH_DATA",
-            r#"{"registry.example.com": {"auth": "!!hunter2!!"}}"#,
-        )
-        .run(["--output", "json", "explain", "registry.example.com/app"]);
-    assert_eq!(run.code, 3, "{}", run.stdout);
-    assert!(run.json()["images"][0]["credential"].is_null());
-    assert!(!run.stdout.contains("hunter2") && !run.stderr.contains("hunter2"));
+        .with_variable("ECS_ENGINE_AUTH_DATA", USABLE);
+    let path = sandbox.file("config.json", BROKEN);
+    let run = sandbox.run([
+        format!("--docker-config={}", path.display()).as_str(),
+        "explain",
+        "ghcr.io/app",
+    ]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
 }
