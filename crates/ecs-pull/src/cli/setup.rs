@@ -51,10 +51,10 @@ impl Setup {
                 "put one of them into a file",
             ));
         }
-        let mut task = task(&images.what, global)?;
+        let mut task = task(&images.what, global).await?;
         task.platform = images.what.platform.clone().or(task.platform);
         task.region = global.region.clone().or(task.region);
-        let rights = rights(&images.who)?;
+        let rights = rights(&images.who).await?;
 
         let config = config(context).await?;
         let docker_config = WatchedDockerConfig::load(&config.docker_config.value, &context.environment)
@@ -173,7 +173,7 @@ fn aws_options(context: &Context) -> Result<AwsOptions, Failure> {
     Ok(options)
 }
 
-fn task(what: &What, global: &Global) -> Result<Task, Failure> {
+async fn task(what: &What, global: &Global) -> Result<Task, Failure> {
     let Some(path) = &what.file else {
         let secret = what
             .repository_credentials
@@ -181,7 +181,7 @@ fn task(what: &What, global: &Global) -> Result<Task, Failure> {
             .map(|secret| (secret, Origin::argument("--repository-credentials")));
         return Ok(Task::images(what.images.iter().map(String::as_str), secret));
     };
-    let (bytes, origin) = input::read(path)?;
+    let (bytes, origin) = input::read(path).await?;
     let mut images = ecs_task_images::parse_bytes(&bytes, &origin).map_err(|error| document(&error))?;
     if !global.quiet {
         for note in &images.notes {
@@ -222,12 +222,12 @@ fn document(error: &TaskError) -> Failure {
     )
 }
 
-fn rights(who: &Who) -> Result<Rights, Failure> {
+async fn rights(who: &Who) -> Result<Rights, Failure> {
     if who.caller_credentials {
         return Ok(Rights::Identity(Identity::caller()));
     }
     if let Some(path) = &who.execution_credentials {
-        let (bytes, origin) = input::read(path)?;
+        let (bytes, origin) = input::read(path).await?;
         let keys = RoleKeys::from_json(&bytes).map_err(|error| {
             Failure::new(
                 ExitCode::Configuration,
