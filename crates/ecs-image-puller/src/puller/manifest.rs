@@ -64,12 +64,10 @@ impl Operation<'_> {
         let distribution = match outcome {
             Ok(outcome) => outcome?,
             Err(_) => {
-                let last = self.facts.history.last();
-                return Err(Refused::Failed(limits::manifest(
-                    self.request.image(),
-                    limit,
-                    last,
-                )));
+                return Err(Refused::Failed(self.out_of_time(|operation| {
+                    let last = operation.facts.history.last();
+                    limits::manifest(operation.request.image(), limit, last)
+                })));
             }
         };
         self.is_access_shown = true;

@@ -27,6 +27,9 @@ pub(super) struct Operation<'a> {
     pub(super) distribution: Option<Distribution>,
     /// When the limit of the stage runs out that is under way, if it has one over all attempts.
     pub(super) stage_ends: Option<Instant>,
+    /// What the registry said against the credential, until another one is in use: what takes too long meanwhile is the
+    /// keychain, and no limit makes the refusal something that may pass.
+    pub(super) refusal: Option<Diagnosis>,
     /// How many credentials were refused.
     pub(super) refusals: u32,
     /// The keychain was asked and has answered: `credential` is what is to be used.
@@ -52,6 +55,7 @@ impl<'a> Operation<'a> {
             redactor: Redactor::new(),
             distribution: None,
             stage_ends: None,
+            refusal: None,
             refusals: 0,
             is_resolved: false,
             content: None,
@@ -67,11 +71,9 @@ impl<'a> Operation<'a> {
         let limit = self.puller.settings.pull_timeout;
         let outcome = match tokio::time::timeout(limit, self.pull_within_limit(behavior)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(limits::whole(
-                self.request.image(),
-                limit,
-                self.facts.history.last(),
-            )),
+            Err(_) => Err(self.out_of_time(|operation| {
+                limits::whole(operation.request.image(), limit, operation.facts.history.last())
+            })),
         };
         match outcome {
             // A quota passes too, if only after hours. Neither a refusal nor a credential that could not be obtained
@@ -120,11 +122,21 @@ impl<'a> Operation<'a> {
         };
         match tokio::time::timeout(limit, steps).await {
             Ok(outcome) => outcome.map(|()| Status::Verified),
-            Err(_) => Err(limits::whole(
-                self.request.image(),
-                limit,
-                self.facts.history.last(),
-            )),
+            Err(_) => Err(self.out_of_time(|operation| {
+                limits::whole(operation.request.image(), limit, operation.facts.history.last())
+            })),
+        }
+    }
+
+    /// What a limit that ran out means: a refusal stays one while the keychain is asked for another credential.
+    pub(super) fn out_of_time(&mut self, diagnosis: impl FnOnce(&Self) -> Diagnosis) -> Diagnosis {
+        match &self.refusal {
+            Some(refusal) => {
+                let note = "no other credential could be obtained in time";
+                self.facts.notes.push(note.to_owned());
+                refusal.clone()
+            }
+            None => diagnosis(self),
         }
     }
 

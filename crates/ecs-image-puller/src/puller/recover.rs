@@ -53,9 +53,11 @@ impl Operation<'_> {
         match recovery {
             Recovery::Final => return Err(diagnosis),
             Recovery::AnotherCredential => {
+                self.refusal = Some(diagnosis.clone());
                 if !self.replace_credential().await {
                     return Err(diagnosis);
                 }
+                self.refusal = None;
                 self.tell_retry(diagnosis, Duration::ZERO);
             }
             Recovery::Retry => {

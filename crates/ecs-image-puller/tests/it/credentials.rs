@@ -1,10 +1,38 @@
 //! Which credential is sent, to whom, and what follows a refusal.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use ecs_image_puller::testing::{Call, FakeEngine, FakeImage};
-use ecs_image_puller::{Behavior, ImageDetails};
-use ecs_registry_auth::{CredentialSource, Diagnosis, ErrorClass, ErrorName, Stage};
+use ecs_image_puller::{Behavior, CachedImages, ImageDetails, Puller, PullerSettings};
+use ecs_registry_auth::{
+    Candidate, CredentialSource, Diagnosis, ErrorClass, ErrorName, ImageReference, Keychain, ResolveFuture,
+    ResolvedCredential, Stage,
+};
 
 use crate::support::*;
+
+/// Has a credential, and takes for ever to look for another one.
+#[derive(Debug)]
+struct Hanging;
+
+impl Keychain for Hanging {
+    fn resolve<'a>(&'a self, _: &'a ImageReference) -> ResolveFuture<'a> {
+        Box::pin(std::future::ready(Ok(Some(alice("wrong")))))
+    }
+
+    fn resolve_after_refusal<'a>(
+        &'a self,
+        _: &'a ImageReference,
+        _: &'a ResolvedCredential,
+    ) -> ResolveFuture<'a> {
+        Box::pin(std::future::pending())
+    }
+
+    fn candidates(&self, _: &ImageReference) -> Vec<Candidate> {
+        Vec::new()
+    }
+}
 
 #[tokio::test]
 async fn a_wrong_password_is_final_at_once() {
@@ -165,4 +193,31 @@ async fn a_next_step_that_repeats_the_engine_loses_the_password_too() {
     let next_step = failure.diagnosis().next_step().unwrap();
     assert!(next_step.contains("ecr:BatchGetImage"), "{next_step}");
     assert!(!format!("{failure:?}").contains("hunter22"), "{failure:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_stays_one_while_the_keychain_is_slow() {
+    // By tag the limit of the manifest runs out, by digest that of the whole call.
+    let pinned = format!("registry.example.com/team/app@{DIGEST}");
+    for image in [IMAGE, &pinned] {
+        let engine = engine();
+        engine.put_present(image, ImageDetails::new("sha256:id"));
+        let settings = PullerSettings {
+            pull_timeout: Duration::from_secs(90),
+            cached_images: CachedImages::Trust,
+            ..PullerSettings::default()
+        };
+        let puller = Puller::new(Arc::new(engine.clone()), settings);
+        let request = request(image, Arc::new(Hanging)).with_behavior(Behavior::Default);
+        let (outcome, _) = pull(&puller, &request).await;
+        let failure = outcome.expect_err("the engine's image is not for whoever was refused");
+        assert_eq!(failure.diagnosis().class(), ErrorClass::Refused, "{failure}");
+        assert!(!failure.diagnosis().is_retriable());
+        assert_eq!(
+            failure.facts().notes,
+            ["no other credential could be obtained in time"]
+        );
+        let checked = puller.check(&request, &ecs_image_puller::Silent).await;
+        assert_eq!(checked.unwrap_err().diagnosis().class(), ErrorClass::Refused);
+    }
 }
