@@ -9,6 +9,8 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 use serde_json::value::RawValue;
 use zeroize::Zeroizing;
 
+use crate::engine_auth::key::shown;
+
 /// The members of an object in written order, duplicates included.
 pub(crate) type Members<'a> = Vec<(String, &'a RawValue)>;
 
@@ -59,10 +61,10 @@ pub(crate) fn document(text: &str) -> Result<&RawValue, String> {
         let _ = Locate(&mut path, 0).deserialize(&mut serde_json::Deserializer::from_str(text));
         let mut place = match path.as_slice() {
             [] => String::new(),
-            [first, ..] => format!(", in {first:?}"),
+            [first, ..] => format!(", in {:?}", shown(first)),
         };
         if let [_, second, ..] = path.as_slice() {
-            place.push_str(&format!(", field {second:?}"));
+            place.push_str(&format!(", field {:?}", shown(second)));
         }
         format!("not valid JSON{place}: {error}")
     })

@@ -147,11 +147,15 @@ impl Places<'_> {
         let mut lines = Lines::new(self.text);
         for (written, value) in members {
             let origin = self.of(&mut lines, value);
-            layer
-                .registry_helpers
-                .retain(|helper| helper.key.as_ref().is_none_or(|key| *key.written != *written));
+            let key = server::key(&written);
+            layer.registry_helpers.retain(|helper| {
+                helper
+                    .key
+                    .as_ref()
+                    .is_none_or(|other| other.written != key.written)
+            });
             layer.registry_helpers.push(Helper {
-                key: Some(server::key(&written)),
+                key: Some(key),
                 run: helper_use(value),
                 origin,
             });

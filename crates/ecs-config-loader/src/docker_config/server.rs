@@ -1,5 +1,7 @@
 //! The names that Docker's command line has for registries.
 
+use std::sync::Arc;
+
 use ecs_registry_auth::{ImageReference, Registry};
 
 use crate::engine_auth::key::RegistryKey;
@@ -30,12 +32,13 @@ pub(super) fn of_host<'a>(registry: &Registry, host: &'a str) -> &'a str {
 /// <https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md>.
 pub(crate) fn key(written: &str) -> RegistryKey {
     let mut key = RegistryKey::parse(written);
-    if let Some(host) = url_host(written)
+    let written = Arc::clone(&key.written);
+    if let Some(host) = url_host(&written)
         && !key.registry.is_docker_hub()
     {
         // The host itself as a key goes before its URLs, as in Docker, and `http://` goes last.
         key = RegistryKey::parse(&format!("http://{host}"));
-        key.written = written.into();
+        key.written = written;
     }
     key
 }
@@ -81,7 +84,6 @@ mod tests {
                 "registry.example.com:5000",
                 "",
             ),
-            ("https://user@registry.example.com/", "registry.example.com", ""),
             ("registry.example.com/team", "registry.example.com", "team"),
             ("registry.example.com", "registry.example.com", ""),
             ("https://index.docker.io/v1/", "docker.io", ""),
@@ -91,6 +93,14 @@ mod tests {
             assert_eq!(&*key.written, written);
             assert_eq!((key.registry.as_str(), &*key.path), (registry, path), "{written}");
         }
+    }
+
+    #[test]
+    fn a_password_in_a_url_is_no_part_of_its_key() {
+        let key = key("https://alice:hunter2@registry.example.com/v1/");
+        assert_eq!(&*key.written, "https://[redacted]@registry.example.com/v1/");
+        assert_eq!((key.registry.as_str(), &*key.path), ("registry.example.com", ""));
+        assert_eq!(host(&key.written), "registry.example.com");
     }
 
     #[test]

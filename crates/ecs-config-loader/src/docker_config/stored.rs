@@ -11,13 +11,13 @@ use super::layer::{HELPER_NAME_STEP, Helper, HelperUse, Layer};
 use super::server;
 use crate::Finding;
 use crate::engine_auth::index::Entry;
-use crate::engine_auth::key::RegistryKey;
+use crate::engine_auth::key::{RegistryKey, shown};
 
 /// A credential and the key that Docker keeps it under.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct StoredCredential {
-    /// The key in `auths` or `credHelpers`, or the server that a helper listed.
+    /// The key in `auths` or `credHelpers`, or the server that a helper listed; without user info, which may be a password.
     pub key: Arc<str>,
     /// The credential.
     pub credential: RegistryCredential,
@@ -29,7 +29,7 @@ impl StoredCredential {
     /// A credential under `key`, which stands at `origin`.
     pub fn new(key: impl Into<Arc<str>>, credential: RegistryCredential, origin: Origin) -> Self {
         Self {
-            key: key.into(),
+            key: shown(&key.into()).into(),
             credential,
             origin,
         }
@@ -95,8 +95,9 @@ impl Collector<'_> {
             .and_then(|store| Some((store, self.name(store)?)));
         if let Some((store, name)) = store {
             for server in self.servers(layer, store, name).await {
-                if !to_auths.contains(&place(&server::key(&server))) {
-                    self.ask(store, name, &server, &server, true).await;
+                let key = server::key(&server);
+                if !to_auths.contains(&place(&key)) {
+                    self.ask(store, name, &key.written, &server, true).await;
                 }
             }
         }

@@ -93,7 +93,8 @@ pub(crate) fn decode_raw(
                 Finding::warning(
                     entry.origin,
                     format!(
-                        "registry {written:?} is inside \"auths\" and beside it, the one beside it is used"
+                        "registry {:?} is inside \"auths\" and beside it, the one beside it is used",
+                        entry.key.written
                     ),
                 )
                 .with_next_step("remove one of the two"),
@@ -102,7 +103,10 @@ pub(crate) fn decode_raw(
                 notes.push(
                     Finding::warning(
                         entry.origin.clone(),
-                        format!("registry {written:?} is there twice, the last one is used"),
+                        format!(
+                            "registry {:?} is there twice, the last one is used",
+                            entry.key.written
+                        ),
                     )
                     .with_next_step("remove one of the two"),
                 );

@@ -1,13 +1,14 @@
 //! The key of an entry: which registry, and which part of it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use ecs_registry_auth::{ImageReference, Registry};
+use ecs_registry_auth::{ImageReference, Registry, without_user_info};
 
 /// A key such as `https://index.docker.io/v1/`, `ghcr.io` or `registry.example.com/team`.
 #[derive(Clone, Debug)]
 pub(crate) struct RegistryKey {
-    /// As it was written.
+    /// As it was written, without user info: see [`shown`].
     pub(crate) written: Arc<str>,
     pub(crate) registry: Registry,
     /// Path within the registry without slashes at its ends; empty for the whole registry.
@@ -37,7 +38,8 @@ enum Scheme {
 impl RegistryKey {
     /// Reads a key. It always succeeds: see [`never_matches`](Self::never_matches).
     pub(crate) fn parse(written: &str) -> Self {
-        let (scheme, rest) = split_scheme(written);
+        let written = shown(written);
+        let (scheme, rest) = split_scheme(&written);
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
         let (path, api_suffix) = without_api_version(path);
         let registry = Registry::from_host(host);
@@ -50,7 +52,7 @@ impl RegistryKey {
             registry,
             path: path.into(),
             host: host.into(),
-            written: written.into(),
+            written: written.as_ref().into(),
         }
     }
 
@@ -107,6 +109,25 @@ impl RegistryKey {
             Ok(_) => None,
         }
     }
+}
+
+/// A key without what stands in front of its host as in a URL, which may be a password: it has no meaning in a key, and
+/// keys are in messages.
+pub(crate) fn shown(written: &str) -> Cow<'_, str> {
+    let (scheme, rest) = match written.find("://") {
+        Some(colon) => written.split_at(colon + 3),
+        None => ("", written),
+    };
+    let Some((_, behind)) = rest.rsplit_once('@') else {
+        return Cow::Borrowed(written);
+    };
+    // A host whose path has an `@` is left as it is. What is no host may be the first part of a password with a slash.
+    let (first, _) = rest.split_once('/').unwrap_or((rest, ""));
+    if !first.contains('@') && ImageReference::parse(&format!("{first}/x")).is_ok() {
+        return Cow::Borrowed(written);
+    }
+    let clean = without_user_info(rest).unwrap_or_else(|| format!("[redacted]@{behind}"));
+    Cow::Owned(format!("{scheme}{clean}"))
 }
 
 fn split_scheme(written: &str) -> (Scheme, &str) {
@@ -197,12 +218,40 @@ mod tests {
     }
 
     #[test]
+    fn what_may_be_a_password_is_no_part_of_a_key() {
+        for (written, expected) in [
+            ("https://alice:hunter2@ghcr.io", "https://[redacted]@ghcr.io"),
+            ("HTTP://hunter2@ghcr.io/team", "HTTP://[redacted]@ghcr.io/team"),
+            ("alice:hunter2@localhost", "[redacted]@localhost"),
+            ("hunter2@localhost", "[redacted]@localhost"),
+            ("https://alice:hun/ter2@ghcr.io", "https://[redacted]@ghcr.io"),
+            ("https://alice:hun ter2@ghcr.io", "https://[redacted]@ghcr.io"),
+            ("ssh://alice:hun@ter2@ghcr.io/x", "ssh://[redacted]@ghcr.io/x"),
+            ("ghcr.io/team@1.0", "ghcr.io/team@1.0"),
+            ("localhost:5000/team@1.0", "localhost:5000/team@1.0"),
+            ("[::1]:5000/app@sha256:0123", "[::1]:5000/app@sha256:0123"),
+            ("https://ghcr.io", "https://ghcr.io"),
+        ] {
+            let key = RegistryKey::parse(written);
+            assert_eq!(&*key.written, expected, "{written}");
+            assert_eq!(shown(expected), expected);
+            assert!(
+                !format!("{key:?} {:?}", key.never_matches()).contains("ter2"),
+                "{key:?}"
+            );
+        }
+    }
+
+    #[test]
     fn keys_that_match_no_image_are_found() {
         for (key, expected) in [
             ("", "it names no registry"),
             ("https://", "it names no registry"),
             ("ghcr", "\"ghcr\" has neither a dot nor a port"),
-            ("user@ghcr.io", "\"user@ghcr.io\" is not the host of a registry"),
+            (
+                "user@ghcr.io",
+                "\"[redacted]@ghcr.io\" is not the host of a registry",
+            ),
             ("ghcr.io/Team", "\"Team\" is not the path of a repository"),
             ("ghcr.io/team/app:v1", "it has a tag or a digest"),
         ] {

@@ -195,11 +195,12 @@ proptest! {
 
     #[test]
     fn nothing_that_is_printed_holds_a_value(
+        key in prop::sample::select(&["ghcr.io", "https://alice:hunter2@ghcr.io", "hunter2@ghcr.io/team", "a:hunter2/x@localhost"][..]),
         field in prop::sample::select(&["username", "password", "auth", "identitytoken", "registrytoken", "email"][..]),
         shape in prop::sample::select(&["\"@\"", "[\"@\"]", "{\"x\": \"@\"}", "\"@", "\"\\u00@\"", "@", "\"@\" \"x\"", "\"\\ud800@\""][..]),
         auth_type in prop::sample::select(&[AuthType::Docker, AuthType::Dockercfg][..]),
     ) {
-        let data = format!("{{\"ghcr.io\": {{\"{field}\": {}}}}}", shape.replace('@', "hunter2"));
+        let data = format!("{{{key:?}: {{\"{field}\": {}}}}}", shape.replace('@', "hunter2"));
         let place = Origin::other("a test");
         let text = match EngineAuth::parse(auth_type, &data, &place, Strictness::Lenient) {
             Ok((auth, findings)) => {

@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use super::HelperName;
 use super::process::{OUTPUT_LIMIT, Output};
+use crate::engine_auth::key::shown;
 use crate::json::Kind;
 
 /// A helper that gave no answer.
@@ -125,7 +126,7 @@ impl HelperError {
     pub(super) fn new(helper: HelperName, server: Option<&str>, failure: Failure) -> Self {
         Self {
             helper,
-            server: server.map(Arc::from),
+            server: server.map(|server| shown(server).into()),
             failure,
         }
     }
