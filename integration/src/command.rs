@@ -189,6 +189,20 @@ pub struct Running {
 }
 
 impl Running {
+    /// Whether it has this file open.
+    #[must_use]
+    pub fn has_open(&self, path: &Path) -> bool {
+        let Some(process) = self.child.id() else {
+            return false;
+        };
+        let Ok(entries) = std::fs::read_dir(format!("/proc/{process}/fd")) else {
+            return false;
+        };
+        entries
+            .flatten()
+            .any(|entry| std::fs::read_link(entry.path()).is_ok_and(|target| target == path))
+    }
+
     /// Sends it a signal by the name that `kill` takes: `INT`.
     ///
     /// # Errors

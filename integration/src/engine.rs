@@ -4,7 +4,6 @@ use std::fs;
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -13,10 +12,12 @@ use crate::engine_tls;
 use crate::part::Part;
 use crate::secure_registry::SecureRegistry;
 use crate::tool;
+use crate::wait::until;
 
 /// A `dockerd` with its own data, its own socket and its own idea of host names.
 ///
-/// It runs no containers: it has neither a bridge nor packet filter rules, so that it leaves the machine's network alone.
+/// It runs no containers and leaves the machine's network alone: it has neither a bridge nor packet filter rules, does
+/// not turn forwarding on, and may not remove the bridge of another engine, which it would do for want of one itself.
 #[derive(Debug)]
 pub struct Engine {
     api: EngineApi,
@@ -102,6 +103,10 @@ impl Engine {
             "vfs"
         };
         let mut command = private_etc(&directory);
+        command.extend([
+            tool::SETPRIV.path()?.display().to_string(),
+            "--bounding-set=-net_admin".into(),
+        ]);
         if manner.as_service {
             let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("lib/keep-running");
             command.push(script.display().to_string());
@@ -117,15 +122,16 @@ impl Engine {
             "--iptables=false".into(),
             "--ip6tables=false".into(),
             "--bridge=none".into(),
+            "--ip-forward=false".into(),
         ]);
         command.extend(manner.options);
         part.run(&command)?;
         part.wait_for_log(|log| log.contains("API listen on").then_some(()))
             .await?;
         let api = EngineApi::new(&socket)?;
-        while !api.answers().await {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        until("the engine answers", async || api.answers().await)
+            .await
+            .with_context(|| part.log())?;
         Ok(Self { api, part, tls: None })
     }
 

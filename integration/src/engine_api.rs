@@ -3,12 +3,15 @@
 //! Deliberately not the client that the product uses: a witness must not share the mistakes of what it testifies about.
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Result, bail};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE;
 use serde_json::{Value, json};
+
+/// Longer than any pull here takes.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// What an engine answered instead of pulling.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +33,10 @@ pub struct EngineApi {
 
 impl EngineApi {
     pub(crate) fn new(socket: &Path) -> Result<Self> {
-        let client = reqwest::Client::builder().unix_socket(socket).build()?;
+        let client = reqwest::Client::builder()
+            .unix_socket(socket)
+            .timeout(LIMIT)
+            .build()?;
         Ok(Self {
             client,
             host: format!("unix://{}", socket.display()),

@@ -9,6 +9,7 @@
 //! skipped test. Starting a part takes root, for the namespaces that keep it apart from the machine.
 
 mod aws;
+mod closed_port;
 mod command;
 mod engine;
 mod engine_api;
@@ -27,8 +28,10 @@ mod site;
 mod stage;
 mod token_server;
 mod tool;
+mod wait;
 
 pub use aws::{Account, Aws, Keys};
+pub use closed_port::ClosedPort;
 pub use command::{EcsPull, Output, Running, credential_helpers, example, program};
 pub use engine::Engine;
 pub use engine_api::{EngineApi, Refusal};
@@ -45,3 +48,4 @@ pub use site::Site;
 pub use stage::{Stage, TaskDefinition};
 pub use token_server::{TokenRequest, TokenServer};
 pub use tool::parliament;
+pub use wait::until;

@@ -35,6 +35,10 @@ pub(crate) const UNSHARE: Tool = Tool {
     name: "unshare",
     install: "apt-get install util-linux",
 };
+pub(crate) const SETPRIV: Tool = Tool {
+    name: "setpriv",
+    install: "apt-get install util-linux",
+};
 
 /// Where `integration/setup` puts moto: beside the target directory's profiles.
 const MOTO_SERVER: &str = "integration/python/bin/moto_server";

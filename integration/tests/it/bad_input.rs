@@ -1,7 +1,7 @@
 //! What users get wrong: each mistake has its exit code and one message with the place and the next step.
 
 use anyhow::Result;
-use integration::{Stage, TaskDefinition};
+use integration::{ClosedPort, Stage, TaskDefinition};
 
 /// One mistake and what must come of it.
 struct Mistake<'a> {
@@ -212,8 +212,8 @@ async fn a_failure_is_one_json_document_too() -> Result<()> {
 #[tokio::test]
 async fn an_unreachable_aws_is_a_credential_failure_that_names_the_endpoint() -> Result<()> {
     let stage = Stage::start().await?;
-    // A port that was free a moment ago, and refuses connections.
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let closed = ClosedPort::take(0)?;
+    let port = closed.number()?;
     let endpoint = format!("http://127.0.0.1:{port}");
     let run = stage.pull(&stage.task_definition(), &["--container", "web"])?;
     let output = run.envs([("AWS_ENDPOINT_URL", &endpoint)]).run().await?;

@@ -77,10 +77,7 @@ async fn an_image_with_a_digest_costs_no_question_more_than_the_engine_itself() 
     assert!(!asked_by_engine.is_empty());
 
     let before = site.registry.requests().len();
-    let output = site
-        .ecs_pull(&["--output", "json", "pull", image])?
-        .run()
-        .await?;
+    let output = site.ecs_pull(&["--output", "json", "pull", image])?.run().await?;
     assert_eq!(output.code, 0, "{}", output.stderr);
     assert_eq!(output.json()?["containers"][0]["digest"], **digest);
     let asked: Vec<_> = manifests(&site, before)

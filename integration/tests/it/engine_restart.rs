@@ -1,10 +1,8 @@
 //! An engine that is restarted is waited for, and takes the pull up again.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use ecs_image_puller::testing::fault_proxy::{Fault, FaultProxy, Rule};
-use integration::{Engine, Image, Platform, Site, noise};
+use integration::{Engine, Image, Platform, Site, noise, until};
 
 #[tokio::test]
 async fn a_pull_survives_the_restart_of_the_engine() -> Result<()> {
@@ -23,9 +21,10 @@ async fn a_pull_survives_the_restart_of_the_engine() -> Result<()> {
         .ecs_pull(&["--output", "json", "pull", &name])?
         .start()
         .await?;
-    while !proxy.requests().iter().any(|request| request.bytes > 50_000) {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until("the layer is on its way", async || {
+        proxy.requests().iter().any(|request| request.bytes > 50_000)
+    })
+    .await?;
     proxy.clear();
     site.engine.restart().await?;
     let output = running.end().await?;

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 use ecs_image_puller::testing::fault_proxy::{Fault, FaultProxy, Rule};
-use integration::{Image, Output, Site};
+use integration::{ClosedPort, Image, Output, Site};
 use serde_json::Value;
 
 const NAMES: [&str; 7] = [
@@ -94,12 +94,8 @@ async fn what_no_other_try_would_change_is_final_at_once() -> Result<()> {
 #[tokio::test]
 async fn a_registry_that_is_gone_is_named_after_every_attempt() -> Result<()> {
     let site = Site::start().await?;
-    // A port on which something listened, and nothing does any more.
-    let gone = FaultProxy::start(site.registry_address()?)
-        .await?
-        .address()
-        .port();
-    let host = format!("registry.example.com:{gone}");
+    let gone = ClosedPort::take(0)?;
+    let host = format!("registry.example.com:{}", gone.number()?);
     site.configure(&host, Site::PASSWORD)?;
     let image = format!("{host}/team/app:v1");
     let output = site

@@ -96,7 +96,7 @@ async fn a_status_is_retried_or_final() -> Result<()> {
 #[tokio::test]
 async fn a_rate_limit_is_waited_for_within_the_budget() -> Result<()> {
     // An engine keeps the header to itself, so that the wait is the puller's own.
-    Scene::start()
+    Scene::start_patient()
         .await?
         .run_all(vec![
             (
@@ -147,7 +147,7 @@ async fn a_connection_that_breaks_in_the_middle_of_a_layer_is_taken_up_again() -
     for (name, rule) in rows {
         let went = scene.run(name, rule).await?;
         assert_eq!(went.end, Pulled(1), "{name}");
-        // The engine keeps what it has and asks for the rest.
+        // The engine keeps what it has and asks for the rest. A reset discards what has not left the sender yet.
         let asked = went.layer_requests();
         assert_eq!(asked.len(), 2, "{name}: {asked:?}");
         assert_eq!(
@@ -155,7 +155,14 @@ async fn a_connection_that_breaks_in_the_middle_of_a_layer_is_taken_up_again() -
             (MIDDLE, None),
             "{name}"
         );
-        assert_eq!(asked[1].range, Some(format!("bytes={MIDDLE}-")), "{name}");
+        let from: Option<u64> = asked[1]
+            .range
+            .as_deref()
+            .and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-')?.parse().ok());
+        assert!(
+            from.is_some_and(|from| (1..=MIDDLE).contains(&from)),
+            "{name}: {asked:?}"
+        );
         assert_eq!(scene.leak.sightings(), 0, "{name}");
     }
     Ok(())

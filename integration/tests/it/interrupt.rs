@@ -1,10 +1,12 @@
 //! Whoever stops the command stops the engine's pull.
 
+use std::fs::OpenOptions;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
 use ecs_image_puller::testing::fault_proxy::{Fault, FaultProxy, Rule};
-use integration::{Image, Platform, Site, noise};
+use integration::{EcsPull, Image, Part, Platform, Site, noise, until};
 
 /// Longer on its way than any test waits.
 const LAYER: usize = 8_000_000;
@@ -38,9 +40,7 @@ async fn a_signal_stops_the_engine_in_the_middle_of_a_layer() -> Result<()> {
             .start()
             .await?;
         // More than what is not the layer: it is on its way.
-        while sent(&proxy) < 50_000 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        until("the layer is on its way", async || sent(&proxy) > 50_000).await?;
         running.signal(signal)?;
         let output = running.end().await?;
         assert_eq!(output.code, 130, "SIG{signal}: {}", output.stderr);
@@ -61,6 +61,27 @@ async fn a_signal_stops_the_engine_in_the_middle_of_a_layer() -> Result<()> {
         assert_eq!(sent(&proxy), before, "SIG{signal}: the engine goes on");
         assert!(before < LAYER as u64, "the layer came whole");
         assert_eq!(site.engine.images().await?, Vec::<String>::new());
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_signal_is_noticed_while_a_document_is_waited_for() -> Result<()> {
+    let part = Part::new("silent-writer")?;
+    let silent = part.directory().join("task.json");
+    assert!(Command::new("mkfifo").arg(&silent).status()?.success());
+    // Open for both, so that whoever opens it to read goes on to wait for what is never written.
+    let _writer = OpenOptions::new().read(true).write(true).open(&silent)?;
+    for signal in ["INT", "TERM", "HUP"] {
+        let running = EcsPull::new(["--output", "json", "pull", "--file"])?
+            .args([&silent])
+            .start()
+            .await?;
+        until("the document is waited for", async || running.has_open(&silent)).await?;
+        running.signal(signal)?;
+        let output = running.end().await?;
+        assert_eq!(output.code, 130, "SIG{signal}: {}", output.stderr);
+        assert_eq!(output.json()?["ok"], false);
     }
     Ok(())
 }

@@ -5,6 +5,9 @@ use std::time::Duration;
 use anyhow::Result;
 use integration::{Login, RegistryRequest, Stage};
 
+/// What a wrong password may take.
+const LIMIT: Duration = Duration::from_secs(2);
+
 #[tokio::test]
 async fn a_password_changed_in_the_registry_is_exit_code_5_without_a_second_try() -> Result<()> {
     let mut stage = Stage::start().await?;
@@ -41,12 +44,21 @@ async fn a_password_changed_in_the_registry_is_exit_code_5_without_a_second_try(
         "{requests:?}"
     );
     assert!(!stage.engine.has(&stage.private.image("team/web", "v1")).await?);
-    // Generous for a busy machine: a run takes a tenth of that, retries would take ten times as long.
-    assert!(
-        output.duration < Duration::from_secs(2),
-        "the verdict took {:?}",
-        output.duration
-    );
+    // A run takes a tenth of that, and retries would take ten times as long. On a machine that is busy with other things
+    // one run may be slow, but not each.
+    let mut fastest = output.duration;
+    for _ in 0..2 {
+        if fastest > LIMIT {
+            fastest = fastest.min(
+                stage
+                    .pull(&stage.task_definition(), &["--container", "web"])?
+                    .run()
+                    .await?
+                    .duration,
+            );
+        }
+    }
+    assert!(fastest < LIMIT, "the verdict took {fastest:?}");
     Ok(())
 }
 

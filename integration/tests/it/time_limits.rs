@@ -128,9 +128,10 @@ async fn a_pull_that_timed_out_is_stopped_before_the_next_attempt() -> Result<()
         inactivity_timeout: LIMIT,
         pull_retry: RetrySettings {
             attempts: 3,
-            first_delay: Duration::from_millis(50),
+            // The engine has to see first that nobody waits for its download any more.
+            first_delay: Duration::from_secs(1),
             factor: 1.0,
-            longest_delay: Duration::from_millis(50),
+            longest_delay: Duration::from_secs(1),
         },
         ..PullerSettings::default()
     };

@@ -2,14 +2,15 @@
 
 use std::fs;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use aws_sdk_kms::primitives::Blob;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use integration::{Access, Account, Aws, EcsPull, Image, Keys, Output, Registry};
-use serde_json::json;
+use integration::{Access, Account, Aws, Deed, EcsPull, Image, Keys, Output, Policy, Registry};
+use serde_json::{Value, json};
 
 use super::{Machine, docker};
+use crate::rights::statement_in;
 
 const REGION: &str = "eu-west-1";
 const PASSWORD: &str = "s3cret:>?~\"ß";
@@ -67,6 +68,18 @@ impl Instance {
             ("AWS_SECRET_ACCESS_KEY", &keys.secret_access_key),
             ("AWS_EC2_METADATA_DISABLED", "true"),
         ]))
+    }
+
+    /// What the owner of the ciphertext is told to allow: this action with the key, for calls that no service makes.
+    fn assert_names_the_statement(&self, output: &Output, action: &str) -> Result<()> {
+        let (_, next_step) = output.stderr.split_once("  next:  ").context("no next step")?;
+        let statement = statement_in(next_step)?;
+        assert_eq!(statement["Action"], action, "{next_step}");
+        assert_eq!(statement["Resource"], self.key, "{next_step}");
+        assert_eq!(statement["Condition"], Value::Null, "{next_step}");
+        let policy = Policy::of_statement(&statement)?;
+        assert!(policy.allows(&Deed::new(action, &self.key)), "{next_step}");
+        Ok(())
     }
 
     /// An `ecs.config` made by `config import --kms-key`.
@@ -154,6 +167,12 @@ async fn what_cannot_be_decrypted_is_a_credential_that_cannot_be_had_and_never_a
         .await?;
     let names = [&place, "kms:Decrypt", &instance.key, REGION];
     instance.assert_fails(&output, 4, &names);
+    instance.assert_names_the_statement(&output, "kms:Decrypt")?;
+    let config = instance.machine.path("config.json").display().to_string();
+    let import = ["config", "import", &config, "--kms-key", &instance.key];
+    let output = instance.run(&instance.stranger, &import).await?;
+    instance.assert_fails(&output, 4, &["kms:Encrypt"]);
+    instance.assert_names_the_statement(&output, "kms:Encrypt")?;
     let output = instance.run(&instance.stranger, &["config", "check"]).await?;
     assert_eq!(output.code, 4, "{}", output.stdout);
 

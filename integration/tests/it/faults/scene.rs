@@ -65,6 +65,19 @@ pub(super) struct Went {
 
 impl Scene {
     pub(super) async fn start() -> Result<Self> {
+        Self::start_with(settings()).await
+    }
+
+    /// For rows that wait between their attempts: a busy machine must not run into the limit of manifests.
+    pub(super) async fn start_patient() -> Result<Self> {
+        Self::start_with(PullerSettings {
+            manifest_timeout: Duration::from_secs(30),
+            ..settings()
+        })
+        .await
+    }
+
+    async fn start_with(settings: PullerSettings) -> Result<Self> {
         let users = [("alice", PASSWORD)];
         let (engine, registry, open) = tokio::try_join!(
             Engine::start(&["registry.example.com"]),
@@ -75,7 +88,7 @@ impl Scene {
             DockerEngine::connect(&DockerHost::parse(engine.host())?, ConnectOptions::default()).await?;
         let elsewhere = FaultProxy::start_at("127.0.0.2:0".parse()?, address(&open)?).await?;
         let leak = elsewhere.watch(PASSWORD);
-        let puller = Puller::new(Arc::new(docker), settings());
+        let puller = Puller::new(Arc::new(docker), settings);
         Ok(Self {
             engine,
             registry,
