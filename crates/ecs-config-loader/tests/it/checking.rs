@@ -175,7 +175,7 @@ async fn show_has_every_value_with_its_origin_and_no_secret() {
     assert_eq!(found("ECS_ENGINE_AUTH_TYPE"), "\"docker\" \"ecs.config:1\"");
     assert_eq!(
         found("DOCKER_HOST"),
-        "\"tcp://u:[redacted]@host:1\" \"ecs.config:2\""
+        "\"tcp://[redacted]@host:1\" \"ecs.config:2\""
     );
     assert_eq!(
         found("AWS_DEFAULT_REGION"),
@@ -194,4 +194,27 @@ async fn show_has_every_value_with_its_origin_and_no_secret() {
     assert_eq!(registries[1]["problem"], "field \"auth\" is not base64");
     assert_eq!(registries[2]["credential"], "registry-token");
     assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[tokio::test]
+async fn what_may_be_a_password_in_the_engines_address_is_not_shown() {
+    for (url, expected) in [
+        ("unix:///var/run/docker.sock", "unix:///var/run/docker.sock"),
+        ("tcp://host:2375", "tcp://host:2375"),
+        ("tcp://alice:p@ss@host:2375/x", "tcp://[redacted]@host:2375/x"),
+        ("tcp://alice:p/w@host:2375", "tcp://[redacted]@host:2375"),
+        ("ssh://alice@host", "ssh://[redacted]@host"),
+    ] {
+        let config = Loader::new(Environment::from_iter([("DOCKER_HOST", url)]))
+            .without_default_files()
+            .load()
+            .await
+            .unwrap();
+        let shown = config.show();
+        let setting = shown
+            .settings
+            .iter()
+            .find(|setting| setting.name == "DOCKER_HOST");
+        assert_eq!(setting.unwrap().value, expected);
+    }
 }
