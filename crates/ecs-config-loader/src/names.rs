@@ -26,6 +26,9 @@ pub(crate) const ALTERNATE_CREDENTIAL_PROFILE: &str = "ECS_ALTERNATE_CREDENTIAL_
 pub(crate) const DATA_DIR: &str = "ECS_DATADIR";
 pub(crate) const JSON_FILE: &str = "ECS_AGENT_CONFIG_FILE_PATH";
 
+/// In bytes; the longest setting has 33.
+const LONGEST_COMPARED: usize = 64;
+
 const ALL: [&str; 18] = [
     AUTH_TYPE,
     AUTH_DATA,
@@ -58,13 +61,15 @@ pub(crate) fn mistaken(name: &str) -> Option<Option<&'static str>> {
         return None;
     }
     let upper = name.trim().to_ascii_uppercase();
+    // Far from every name that there is: the time it takes to compare grows with the length, which nothing limits.
+    if upper.len() > LONGEST_COMPARED {
+        return is_ours(&upper).then_some(None);
+    }
     let (distance, likely) = ALL
         .into_iter()
         .map(|known| (strsim::damerau_levenshtein(&upper, known), known))
         .min()?;
-    let is_ours = ["ECS_ENGINE_AUTH", "ECS_ENGINEAUTH", "ECS_IMAGE_PULL_"]
-        .iter()
-        .any(|prefix| upper.starts_with(prefix));
+    let is_ours = is_ours(&upper);
     match distance {
         // One or two slips of the pen, wherever they are. Longer names only: the agent has short ones of its own.
         1..=2 if upper.starts_with("ECS_") && upper.len() > 16 => Some(Some(likely)),
@@ -72,6 +77,13 @@ pub(crate) fn mistaken(name: &str) -> Option<Option<&'static str>> {
         _ if is_ours => Some(None),
         _ => None,
     }
+}
+
+/// Whether a name that is none of the settings is one that nobody else has.
+fn is_ours(upper: &str) -> bool {
+    ["ECS_ENGINE_AUTH", "ECS_ENGINEAUTH", "ECS_IMAGE_PULL_"]
+        .iter()
+        .any(|prefix| upper.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -93,6 +105,17 @@ mod tests {
             ("ECS_ENGINE_AUTH_SOMETHING_ELSE_ENTIRELY", None),
         ] {
             assert_eq!(mistaken(name), Some(meant), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_any_length_is_judged_at_once() {
+        for (start, expected) in [("ECS_ENGINE_AUTH_", Some(None)), ("ECS_ENGINE_", None)] {
+            let name = format!("{start}{}", "X".repeat(16 * 1024 * 1024));
+            let started = std::time::Instant::now();
+            assert_eq!(mistaken(&name), expected);
+            // Comparing it with one setting alone would take longer.
+            assert!(started.elapsed() < std::time::Duration::from_secs(2));
         }
     }
 
