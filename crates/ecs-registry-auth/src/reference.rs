@@ -104,13 +104,16 @@ impl ImageReference {
         &self.written
     }
 
-    /// The name as the daemon shows it: Docker Hub's host and `library/` left out.
+    /// The name as the daemon shows it: Docker Hub's host left out, and `library/` where only a name follows it.
+    ///
+    /// Rule: <https://github.com/distribution/reference/blob/main/normalize.go>.
     #[must_use]
     pub fn familiar_name(&self) -> &str {
         match self.domain() {
             "docker.io" => self
                 .repository()
                 .strip_prefix("library/")
+                .filter(|rest| !rest.contains('/'))
                 .unwrap_or(self.repository()),
             _ => &self.name,
         }

@@ -48,6 +48,20 @@ fn every_vector_parses_as_in_the_daemon() {
 }
 
 #[test]
+fn only_an_official_image_is_shown_without_its_namespace() {
+    for (written, familiar) in [
+        ("docker.io/library/nginx", "nginx"),
+        ("docker.io/library/team/app", "library/team/app"),
+        ("library/team/app:v1", "library/team/app:v1"),
+        ("library/library", "library"),
+        ("docker.io/team/app", "team/app"),
+        ("example.com/library/nginx", "example.com/library/nginx"),
+    ] {
+        assert_eq!(ImageReference::parse(written).unwrap().familiar(), familiar);
+    }
+}
+
+#[test]
 fn a_password_in_front_of_the_host_is_not_in_the_message() {
     for written in [
         "alice:hunter2@registry.example.com/app",
@@ -69,7 +83,7 @@ proptest! {
 
     #[test]
     fn what_the_daemon_shows_is_the_same_image(
-        text in r"((localhost|[a-zA-Z]{1,8}\.example\.com|\[::1\])(:[0-9]{1,5})?/)?[a-z0-9]{1,5}([._/-][a-z0-9]{1,5}){0,3}(:[a-zA-Z0-9._-]{1,9})?"
+        text in r"((localhost|docker\.io|[a-zA-Z]{1,8}\.example\.com|\[::1\])(:[0-9]{1,5})?/)?(library/)?[a-z0-9]{1,5}([._/-][a-z0-9]{1,5}){0,3}(:[a-zA-Z0-9._-]{1,9})?"
     ) {
         if let Ok(image) = ImageReference::parse(&text) {
             let shown = ImageReference::parse(&image.familiar()).unwrap();
