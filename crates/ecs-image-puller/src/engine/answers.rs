@@ -1,5 +1,6 @@
 //! What an engine answers, as far as a pull needs it.
 
+use ecs_registry_auth::ImageReference;
 use serde::Deserialize;
 
 use crate::Platform;
@@ -221,11 +222,33 @@ impl ImageDetails {
         self.repo_digests.iter().find_map(|pinned| {
             let (name, digest) = pinned.split_once('@')?;
             // podman shows Docker Hub's host where Docker leaves it out.
-            let name = name
-                .strip_prefix("docker.io/library/")
-                .or_else(|| name.strip_prefix("docker.io/"))
-                .unwrap_or(name);
+            let parsed = ImageReference::parse(name).ok();
+            let name = parsed.as_ref().map_or(name, ImageReference::familiar_name);
             (name == familiar_name).then_some(digest)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ImageDetails;
+
+    #[test]
+    fn a_digest_is_found_under_the_names_of_both_engines() {
+        for (shown, familiar, found) in [
+            ("nginx@sha256:1", "nginx", true),
+            ("docker.io/library/nginx@sha256:1", "nginx", true),
+            ("docker.io/team/app@sha256:1", "team/app", true),
+            ("docker.io/library/team/app@sha256:1", "library/team/app", true),
+            ("docker.io/library/team/app@sha256:1", "team/app", false),
+            ("localhost/nginx@sha256:1", "nginx", false),
+        ] {
+            let details = ImageDetails::new("sha256:0").with_repo_digests(vec![shown.to_owned()]);
+            assert_eq!(
+                details.digest_in(familiar),
+                found.then_some("sha256:1"),
+                "{shown} {familiar}"
+            );
+        }
     }
 }
