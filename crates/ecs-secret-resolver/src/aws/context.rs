@@ -122,6 +122,15 @@ impl AwsContext {
     /// are made with it.
     pub async fn sdk_config(&self, identity: &Identity, region: &str) -> Result<SdkConfig, Diagnosis> {
         let session = self.session(identity, region).await?;
+        self.config_of(&session, region).await
+    }
+
+    /// As [`sdk_config`](Self::sdk_config), with a session that is there already.
+    pub(crate) async fn config_of(
+        &self,
+        session: &Arc<Session>,
+        region: &str,
+    ) -> Result<SdkConfig, Diagnosis> {
         let base = self.base(region).await?;
         Ok(base
             .config

@@ -111,6 +111,11 @@ impl AwsFailure {
         )
     }
 
+    /// Whether AWS has looked at the keys and calls them expired. Keys that are known to have ended are not sent.
+    pub(crate) fn are_keys_refused(&self) -> bool {
+        self.kind == FailureKind::ExpiredKeys && self.status.is_some()
+    }
+
     /// From a call of any AWS client. `now` is this machine's time.
     pub(crate) fn from_sdk<E>(
         action: &'static str,

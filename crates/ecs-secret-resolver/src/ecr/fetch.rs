@@ -71,18 +71,9 @@ impl Target {
 pub(super) async fn fetch(context: &AwsContext, request: &EcrRequest) -> Result<Fetched, Diagnosis> {
     let region = request.target.region();
     let session = context.session(&request.identity, region).await?;
+    let config = context.config_of(&session, region).await?;
+    let answer = session.call(|| call(context, &config, request)).await;
     let failed = |failure: AwsFailure| diagnosis(&failure, request);
-    let used = session.credentials().await.map_err(failed)?;
-    let answer = match call(context, request).await? {
-        Err(failure) if failure.kind == FailureKind::ExpiredKeys => {
-            if session.renew(used.access_key_id()).await.map_err(failed)? {
-                call(context, request).await?
-            } else {
-                Err(failure)
-            }
-        }
-        other => other,
-    };
     let Answer { data, request_id } = answer.map_err(failed)?;
     read(data).map_err(|error| unusable(error, request, request_id))
 }
@@ -98,16 +89,12 @@ fn read(data: Option<(Option<Zeroizing<String>>, Option<DateTime>)>) -> Result<F
     })
 }
 
-/// The outer error is one of the configuration, the inner one the call's.
-async fn call(context: &AwsContext, request: &EcrRequest) -> Result<Result<Answer, AwsFailure>, Diagnosis> {
-    let config = context
-        .sdk_config(&request.identity, request.target.region())
-        .await?;
+async fn call(context: &AwsContext, config: &SdkConfig, request: &EcrRequest) -> Result<Answer, AwsFailure> {
     let now = || context.now();
-    Ok(match &request.target {
-        Target::Private(registry) => private(&config, request, registry, now).await,
-        Target::Public => public(&config, request, now).await,
-    })
+    match &request.target {
+        Target::Private(registry) => private(config, request, registry, now).await,
+        Target::Public => public(config, request, now).await,
+    }
 }
 
 async fn private(

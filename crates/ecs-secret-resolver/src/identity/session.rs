@@ -2,12 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_config::sts::AssumeRoleProvider;
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
-use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
+use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider, future};
 use aws_smithy_types::DateTime;
 use tokio::sync::Mutex;
 
@@ -55,7 +55,10 @@ enum State {
     },
     Failed {
         failure: AwsFailure,
-        until: SystemTime,
+        /// Whoever was waiting by then has waited for this.
+        ended: Instant,
+        /// Whoever comes later is told the same until then.
+        until: Option<SystemTime>,
     },
 }
 
@@ -99,70 +102,97 @@ impl Session {
 
     async fn cached(&self) -> Result<Credentials, AwsFailure> {
         // Whoever waits here finds the result of the load that was under way.
+        let began = Instant::now();
         let mut state = self.state.lock().await;
         let now = (self.now)();
         match &*state {
             State::Loaded { credentials, until } if now < *until => return Ok(credentials.clone()),
-            State::Failed { failure, until } if now < *until => return Err(failure.clone()),
+            State::Failed {
+                failure,
+                ended,
+                until,
+            } if began <= *ended || until.is_some_and(|until| now < until) => return Err(failure.clone()),
             _ => *state = State::Empty,
         }
         let loaded = match tokio::time::timeout(LONGEST_LOAD, Box::pin(self.load())).await {
             Ok(loaded) => loaded,
             Err(_) => Err(AwsFailure::new("credentials", FailureKind::TimedOut)),
         };
-        match &loaded {
+        *state = match &loaded {
             Ok(credentials) => {
                 tracing::debug!(identity = %self.identity, "keys loaded");
-                let until = credentials.expiry().map_or(now + UNDATED, |end| end - EARLY);
-                *state = State::Loaded {
+                State::Loaded {
                     credentials: credentials.clone(),
-                    until,
-                };
+                    until: credentials.expiry().map_or(now + UNDATED, |end| end - EARLY),
+                }
             }
-            Err(failure) if !failure.is_transient() => {
-                *state = State::Failed {
-                    failure: failure.clone(),
-                    until: (self.now)() + FAILURE,
-                };
-            }
-            Err(_) => {}
-        }
+            Err(failure) => State::Failed {
+                failure: failure.clone(),
+                ended: Instant::now(),
+                until: (!failure.is_transient()).then(|| (self.now)() + FAILURE),
+            },
+        };
         loaded
     }
 
     async fn load(&self) -> Result<Credentials, AwsFailure> {
-        let (role, answer): (_, provider::Result) = match &self.source {
+        match &self.source {
+            // The source's keys come first, so that their failure is told as their own and not as one of AssumeRole.
             Source::AssumeRole { source, role } => {
-                // First, so that its failure is told as its own and not as one of AssumeRole.
-                source.credentials().await?;
-                (true, role.provide_credentials().await)
+                source
+                    .call(|| async {
+                        let answer = role.provide_credentials().await;
+                        answer.map_err(|error| self.failure(&error, Some("sts:AssumeRole")))
+                    })
+                    .await
             }
-            Source::Provider(provider) => (false, provider.provide_credentials().await),
-            Source::Ready(_) | Source::Stored { .. } => return self.credentials().await,
-        };
-        answer.map_err(|error| {
-            let mut failure = AwsFailure::from_credentials(&error, (self.now)());
-            if role && failure.action == "credentials" {
-                failure.action = "sts:AssumeRole";
+            Source::Provider(provider) => {
+                let answer = provider.provide_credentials().await;
+                answer.map_err(|error| self.failure(&error, None))
             }
-            failure
-        })
+            Source::Ready(_) | Source::Stored { .. } => self.credentials().await,
+        }
+    }
+
+    fn failure(&self, error: &CredentialsError, action: Option<&'static str>) -> AwsFailure {
+        let mut failure = AwsFailure::from_credentials(error, (self.now)());
+        if let Some(action) = action
+            && failure.action == "credentials"
+        {
+            failure.action = action;
+        }
+        failure
+    }
+
+    /// Makes a call with these keys, and once more with others where AWS says that these have ended.
+    pub(crate) async fn call<T, F>(&self, call: impl Fn() -> F) -> Result<T, AwsFailure>
+    where
+        F: Future<Output = Result<T, AwsFailure>>,
+    {
+        // Before the call, so that their failure is their own and their time is not the call's.
+        let used = self.credentials().await?.access_key_id().to_owned();
+        let answer = call().await;
+        if let Err(failure) = &answer
+            && failure.are_keys_refused()
+            && self.renew(&used).await == Ok(true)
+        {
+            tracing::debug!(identity = %self.identity, "the keys had expired: trying again with others");
+            self.credentials().await?;
+            return call().await;
+        }
+        answer
     }
 
     /// After AWS said that these keys have ended: others, if there is any way to get them.
-    pub(crate) async fn renew(&self, refused_access_key_id: &str) -> Result<bool, AwsFailure> {
+    async fn renew(&self, refused_access_key_id: &str) -> Result<bool, AwsFailure> {
         match &self.source {
             Source::Ready(_) => Ok(false),
             Source::Stored { store, id } => stored(store, id, Some(refused_access_key_id), &*self.now)
                 .await
                 .map(|_| true),
-            Source::Provider(_) => {
+            // Whether the keys of a role's source have ended too is for STS to say.
+            Source::Provider(_) | Source::AssumeRole { .. } => {
                 self.forget(refused_access_key_id).await;
-                Ok(true)
-            }
-            Source::AssumeRole { source, .. } => {
-                self.forget(refused_access_key_id).await;
-                source.forget_all().await;
                 Ok(true)
             }
         }
@@ -174,10 +204,6 @@ impl Session {
         {
             *state = State::Empty;
         }
-    }
-
-    async fn forget_all(&self) {
-        *self.state.lock().await = State::Empty;
     }
 }
 

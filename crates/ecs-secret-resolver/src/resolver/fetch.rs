@@ -11,7 +11,6 @@ use super::cache::{CacheKey, Fetched};
 use super::{Plan, SecretResolver};
 use crate::aws::diagnosis::Subject;
 use crate::aws::failure::{AwsFailure, FailureKind};
-use crate::identity::session::Session;
 use crate::{kms, secret};
 
 const ACTION: &str = "secretsmanager:GetSecretValue";
@@ -45,41 +44,24 @@ impl SecretResolver {
     }
 
     async fn fetch(&self, plan: &Plan, key: &CacheKey) -> Result<Fetched, Failed> {
-        // Never closed.
-        let _permit = self.0.permits.acquire().await.ok();
         let session = self.0.context.session(&plan.identity, &key.region).await?;
-        let mut answer = self.call(plan, key, &session).await;
-        if let Err((failure, access_key_id)) = &answer
-            && failure.kind == FailureKind::ExpiredKeys
-            && session.renew(access_key_id).await == Ok(true)
-        {
-            tracing::debug!(secret = %plan.id, identity = %plan.identity, "the keys had expired: trying again with others");
-            answer = self.call(plan, key, &session).await;
-        }
-        match answer {
+        let config = self.0.context.config_of(&session, &key.region).await?;
+        // Made anew for every fetch: a client of a session that is gone would keep its keys and renew them in vain.
+        let client = Client::new(&config);
+        match session.call(|| self.send(plan, key, &client)).await {
             Ok(output) => read(plan, key, output).map_err(Failed::from),
-            Err((failure, _)) => Err(self.failed(plan, key, &failure).await),
+            Err(failure) => Err(self.failed(plan, key, &failure).await),
         }
     }
 
-    /// The answer, or why there is none and the access key id that was used.
-    async fn call(
+    async fn send(
         &self,
         plan: &Plan,
         key: &CacheKey,
-        session: &Arc<Session>,
-    ) -> Result<GetSecretValueOutput, (AwsFailure, String)> {
-        // Loaded before the call so that their failure is their own and their time is not the call's.
-        let credentials = session
-            .credentials()
-            .await
-            .map_err(|failure| (failure, String::new()))?;
-        let access_key_id = credentials.access_key_id().to_owned();
-        drop(credentials);
-        let client = self.client(plan, key).await.map_err(|diagnosis| {
-            let failure = AwsFailure::new(ACTION, FailureKind::Other).with_message(diagnosis.message());
-            (failure, access_key_id.clone())
-        })?;
+        client: &Client,
+    ) -> Result<GetSecretValueOutput, AwsFailure> {
+        // Never closed. Held by what is under way only, and not by those who wait for their keys.
+        let _permit = self.0.permits.acquire().await.ok();
         tracing::debug!(secret = %plan.id, region = %key.region, identity = %plan.identity, "fetching");
         client
             .get_secret_value()
@@ -88,25 +70,7 @@ impl SecretResolver {
             .set_version_id(plan.id.version_id().map(str::to_owned))
             .send()
             .await
-            .map_err(|error| {
-                (
-                    AwsFailure::from_sdk(ACTION, &error, self.0.context.now()),
-                    access_key_id,
-                )
-            })
-    }
-
-    async fn client(&self, plan: &Plan, key: &CacheKey) -> Result<Client, Diagnosis> {
-        let client_key = (key.identity.clone(), key.region.clone());
-        let new = async {
-            let config = self.0.context.sdk_config(&plan.identity, &key.region).await?;
-            Ok::<_, Diagnosis>(Client::new(&config))
-        };
-        self.0
-            .clients
-            .try_get_with(client_key, new)
-            .await
-            .map_err(Arc::unwrap_or_clone)
+            .map_err(|error| AwsFailure::from_sdk(ACTION, &error, self.0.context.now()))
     }
 
     async fn failed(&self, plan: &Plan, key: &CacheKey, failure: &AwsFailure) -> Failed {

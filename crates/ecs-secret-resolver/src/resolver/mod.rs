@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use aws_sdk_secretsmanager::Client;
 use ecs_registry_auth::{Diagnosis, ErrorClass, ErrorName, Stage};
 use futures_util::future::join_all;
 use moka::future::Cache;
@@ -23,10 +22,7 @@ use request::Plan;
 pub use request::SecretRequest;
 pub use settings::ResolverSettings;
 
-/// More clients than any instance has identities and regions for.
-const MOST_CLIENTS: u64 = 1024;
-
-/// Fetches secrets. Cheap to clone: all clones share clients, limits and what was fetched.
+/// Fetches secrets. Cheap to clone: all clones share limits and what was fetched.
 ///
 /// Equal requests that come at once make one call. Values are kept for a while, final failures for a moment, and what an
 /// identity fetched is forgotten once it is denied access or its keys change.
@@ -55,7 +51,6 @@ struct Inner {
     context: AwsContext,
     settings: ResolverSettings,
     entries: Cache<CacheKey, Entry>,
-    clients: Cache<(Arc<str>, Arc<str>), Client>,
     permits: Semaphore,
 }
 
@@ -71,7 +66,6 @@ impl SecretResolver {
         Self(Arc::new(Inner {
             context,
             entries,
-            clients: Cache::new(MOST_CLIENTS),
             permits: Semaphore::new(settings.concurrency),
             settings,
         }))

@@ -1,14 +1,19 @@
 //! Where keys come from, and what happens when they end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{self, ProvideCredentials, SharedCredentialsProvider, future};
+use ecs_registry_auth::ErrorClass;
 use ecs_secret_resolver::{
     AssumeRole, AwsContext, CredentialsStore, Ec2Instance, ExternalInstance, Identity, ResolverSettings,
     RoleKeys, SecretResolver,
 };
+use wiremock::Mock;
+use wiremock::matchers::body_string_contains;
 
 use crate::support::{
     ARN, Aws, ROLE, assumed, assumed_role, error, keychain, resolve, role_keys, shown, value, xml_error,
@@ -135,6 +140,123 @@ async fn keys_that_have_ended_are_not_sent() {
     assert!(aws.server.received_requests().await.unwrap().is_empty());
 }
 
+/// Twice the wait would be the limit of the fetch, which is no matter of the network.
+#[tokio::test]
+async fn keys_that_have_ended_are_waited_for_once_and_told_as_ended() {
+    let aws = Aws::start().await;
+    let past = SystemTime::now() - Duration::from_secs(60);
+    let store = CredentialsStore::default();
+    store.put(
+        "id",
+        RoleKeys::new("AKIDROLE", "role-secret-key", None, Some(past)).with_role_arn(ROLE),
+    );
+    let keychain = keychain(&aws.resolver(), ARN, Identity::stored(&store, "id"));
+    tokio::time::pause();
+    let started = tokio::time::Instant::now();
+    let diagnosis = resolve(&keychain).await.unwrap_err();
+    assert_eq!(started.elapsed().as_secs(), 30, "{diagnosis:?}");
+    assert!(
+        diagnosis.message().contains("the keys have expired"),
+        "{diagnosis:?}"
+    );
+    assert_eq!(diagnosis.class(), ErrorClass::Credential);
+}
+
+#[tokio::test]
+async fn whoever_waits_for_keys_stops_nobody_else() {
+    let aws = Aws::start().await;
+    aws.on_secret(value("alice", "v1")).await;
+    let past = SystemTime::now() - Duration::from_secs(60);
+    let store = CredentialsStore::new(Duration::from_secs(30));
+    store.put(
+        "id",
+        RoleKeys::new("AKIDROLE", "role-secret-key", None, Some(past)).with_role_arn(ROLE),
+    );
+    let resolver = aws.resolver_with(ResolverSettings::default().with_concurrency(1));
+    let waiting = keychain(&resolver, ARN, Identity::stored(&store, "id"));
+    let other = keychain(&resolver, ARN, Identity::ready(role_keys()));
+    tokio::select! {
+        biased;
+        answer = resolve(&waiting) => panic!("{answer:?}"),
+        answer = resolve(&other) => assert!(answer.is_ok(), "{answer:?}"),
+    }
+}
+
+/// Counts what it is asked for.
+#[derive(Clone, Debug, Default)]
+struct Counted(Arc<AtomicUsize>);
+
+impl ProvideCredentials for Counted {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let number = self.0.fetch_add(1, Ordering::SeqCst) + 1;
+        let end = SystemTime::now() + Duration::from_secs(3600);
+        let id = format!("AKIDSOURCE{number}");
+        future::ProvideCredentials::ready(Ok(Credentials::new(id, "hidden", None, Some(end), "test")))
+    }
+}
+
+#[tokio::test]
+async fn keys_of_a_source_that_sts_calls_expired_are_renewed_once() {
+    for (expired_answers, calls, is_ok) in [(0, 1, true), (1, 2, true), (9, 2, false)] {
+        let aws = Aws::start().await;
+        if expired_answers > 0 {
+            Mock::given(body_string_contains("Action=AssumeRole"))
+                .respond_with(xml_error(403, "ExpiredToken", "The provided token has expired."))
+                .up_to_n_times(expired_answers)
+                .mount(&aws.server)
+                .await;
+        }
+        aws.on_assume_role(assumed_role()).await;
+        aws.on_secret(value("alice", "v1")).await;
+        let counted = Counted::default();
+        let source = Identity::provider("source", None, counted.clone());
+        let identity = Identity::assume_role(AssumeRole::new(ROLE).unwrap().with_source(source));
+        let resolver = aws.resolver();
+        let keychains: Vec<_> = (0..5)
+            .map(|index| keychain(&resolver, &format!("login{index}"), identity.clone()))
+            .collect();
+        let answers = resolver.prefetch(&keychains).await;
+        assert!(
+            answers.iter().all(|answer| answer.is_ok() == is_ok),
+            "{answers:?}"
+        );
+        assert_eq!(aws.count("AssumeRole").await, calls, "{expired_answers}");
+        assert_eq!(counted.0.load(Ordering::SeqCst), calls, "{expired_answers}");
+        for diagnosis in answers.iter().filter_map(|answer| answer.as_ref().err()) {
+            assert!(
+                diagnosis.message().contains("sts:AssumeRole: ExpiredToken"),
+                "{diagnosis:?}"
+            );
+        }
+    }
+}
+
+/// The SDK tries twice; ten secrets that did so one after the other would take ten times as long.
+#[tokio::test]
+async fn a_passing_failure_of_sts_is_shared_by_all_who_waited_and_by_nobody_after() {
+    let aws = Aws::start().await;
+    Mock::given(body_string_contains("Action=AssumeRole"))
+        .respond_with(xml_error(503, "ServiceUnavailable", "later").set_delay(Duration::from_millis(50)))
+        .up_to_n_times(2)
+        .mount(&aws.server)
+        .await;
+    aws.on_assume_role(assumed_role()).await;
+    aws.on_secret(value("alice", "v1")).await;
+    let resolver = aws.resolver();
+    let keychains: Vec<_> = (0..10)
+        .map(|index| keychain(&resolver, &format!("login{index}"), assumed()))
+        .collect();
+    let answers = resolver.prefetch(&keychains).await;
+    assert!(answers.iter().all(Result::is_err), "{answers:?}");
+    assert_eq!(aws.count("AssumeRole").await, 2);
+    let answers = resolver.prefetch(&keychains).await;
+    assert!(answers.iter().all(Result::is_ok), "{answers:?}");
+    assert_eq!(aws.count("AssumeRole").await, 3);
+}
+
 #[tokio::test]
 async fn a_denied_role_is_asked_for_once_by_all_secrets_of_a_task() {
     let aws = Aws::start().await;
@@ -174,9 +296,9 @@ async fn an_instance_uses_its_rotating_file_before_anything_else_but_the_environ
 
 /// A default chain with this answer.
 #[derive(Debug)]
-struct Default(fn() -> provider::Result);
+struct DefaultChain(fn() -> provider::Result);
 
-impl ProvideCredentials for Default {
+impl ProvideCredentials for DefaultChain {
     fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
     where
         Self: 'a,
@@ -220,7 +342,7 @@ async fn an_ec2_instance_uses_its_rotating_file_only_where_the_default_chain_has
         let config = aws
             .config()
             .to_builder()
-            .credentials_provider(SharedCredentialsProvider::new(Default(default)))
+            .credentials_provider(SharedCredentialsProvider::new(DefaultChain(default)))
             .build();
         let resolver = SecretResolver::new(AwsContext::from_sdk_config(config), ResolverSettings::default());
         let instance = Ec2Instance::default()
