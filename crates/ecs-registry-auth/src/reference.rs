@@ -178,6 +178,10 @@ impl ReferenceError {
                 written: cut(&redacted),
                 kind: ReferenceErrorKind::Format,
             },
+            (None, ReferenceErrorKind::Uppercase(path)) => Self {
+                written: cut(written),
+                kind: ReferenceErrorKind::Uppercase(cut(&path)),
+            },
             (redacted, kind) => Self {
                 written: cut(redacted.as_deref().unwrap_or(written)),
                 kind,
@@ -207,7 +211,7 @@ pub enum ReferenceErrorKind {
     /// It starts with `http://` or `https://`.
     #[error("invalid reference format: leave out the scheme")]
     Scheme,
-    /// Only hosts and tags may have upper-case letters.
+    /// Only hosts and tags may have upper-case letters. Holds the path, or the start of a long one.
     #[error("invalid reference format: repository name ({0}) must be lowercase")]
     Uppercase(String),
     /// The path is longer than 255 characters.

@@ -35,6 +35,13 @@ mod tests {
     use super::parse_anything;
     use proptest::prelude::*;
 
+    #[test]
+    fn long_inputs_parse_or_fail() {
+        for text in ["A", "a", "a/A", "a:A", "Ä", "a@A", "A@a:"] {
+            parse_anything(text.repeat(100_000).as_bytes());
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4_000))]
 
