@@ -45,6 +45,9 @@ pub trait Keychain: Debug + Send + Sync {
     /// Another credential, after the registry refused `refused`: a rotated secret, a fresh token. `None`, which is
     /// what a keychain answers that cannot know better, means that the refusal is final.
     ///
+    /// A chain hands every refusal to all of its sources, so a source that asks somebody answers `None` at once when
+    /// the [`source`](Provenance::source) of `refused` is not its own.
+    ///
     /// # Errors
     ///
     /// As [`resolve`](Self::resolve).
@@ -115,10 +118,13 @@ impl Keychain for KeychainChain {
     ) -> ResolveFuture<'a> {
         Box::pin(async move {
             // Only the source that gave the credential may replace it: the next source in the chain must not get
-            // its turn because a registry said no.
+            // its turn because a registry said no. A source passes over what is not its own.
             for keychain in &self.0 {
-                if let Some(resolved) = keychain.resolve_after_refusal(image, refused).await? {
-                    return Ok((resolved.provenance.source == refused.provenance.source).then_some(resolved));
+                let replacement = keychain.resolve_after_refusal(image, refused).await?;
+                if let Some(resolved) =
+                    replacement.filter(|resolved| resolved.provenance.source == refused.provenance.source)
+                {
+                    return Ok(Some(resolved));
                 }
             }
             Ok(None)
@@ -236,6 +242,32 @@ mod tests {
         )))
     }
 
+    /// Has another credential after a refusal, whoever gave the first.
+    #[derive(Debug)]
+    struct Renewing(CredentialSource);
+
+    impl Keychain for Renewing {
+        fn resolve<'a>(&'a self, _: &'a ImageReference) -> ResolveFuture<'a> {
+            Box::pin(std::future::ready(Ok(None)))
+        }
+
+        fn resolve_after_refusal<'a>(
+            &'a self,
+            image: &'a ImageReference,
+            _: &'a ResolvedCredential,
+        ) -> ResolveFuture<'a> {
+            let renewed = ResolvedCredential::new(
+                RegistryCredential::basic("renewed", "p"),
+                Provenance::new(self.0, image.registry().clone()),
+            );
+            Box::pin(std::future::ready(Ok(Some(renewed))))
+        }
+
+        fn candidates(&self, _: &ImageReference) -> Vec<Candidate> {
+            Vec::new()
+        }
+    }
+
     fn now(future: ResolveFuture<'_>) -> Result<Option<ResolvedCredential>, Diagnosis> {
         let mut future = future;
         match future.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
@@ -291,6 +323,32 @@ mod tests {
             let expected = decides.map(|position| candidates[position].error.clone().map_or(Ok(()), Err));
             let answer = now(chain.resolve(&image)).map(|resolved| resolved.map(|_| ()));
             assert_eq!(answer.transpose(), expected, "{chain:?}");
+        }
+    }
+
+    #[test]
+    fn after_a_refusal_only_the_same_source_gives_another_credential() {
+        use CredentialSource::{DockerConfig, Ecr, EngineAuth};
+
+        let image: ImageReference = "a.example.com/app".parse().unwrap();
+        for (sources, refused, renewed) in [
+            (&[EngineAuth][..], EngineAuth, true),
+            (&[EngineAuth, Ecr], Ecr, true),
+            (&[Ecr, EngineAuth], EngineAuth, true),
+            (&[EngineAuth, DockerConfig], Ecr, false),
+            (&[], EngineAuth, false),
+        ] {
+            let keychains = sources
+                .iter()
+                .map(|source| Arc::new(Renewing(*source)) as Arc<dyn Keychain>);
+            let chain = KeychainChain::new(keychains.collect());
+            let refused = ResolvedCredential::new(
+                RegistryCredential::basic("alice", "p"),
+                Provenance::new(refused, image.registry().clone()),
+            );
+            let answer = now(chain.resolve_after_refusal(&image, &refused)).unwrap();
+            let source = answer.map(|resolved| resolved.provenance.source);
+            assert_eq!(source, renewed.then_some(refused.provenance.source), "{chain:?}");
         }
     }
 }
