@@ -43,6 +43,7 @@ pub struct Client {
     pub(crate) rights: Rights,
     pub(crate) secrets: SecretResolver,
     pub(crate) tokens: EcrTokens,
+    pub(crate) ecr_public_token: bool,
     pub(crate) docker_config: Option<Arc<dyn Keychain>>,
     watched_engine_auth: Option<WatchedEngineAuth>,
     pub(crate) known: KnownSecrets,
@@ -71,6 +72,7 @@ pub struct ClientBuilder {
     engine_choice: HostChoice,
     instance: Option<Identity>,
     resolver_settings: ResolverSettings,
+    ecr_public_token: bool,
 }
 
 impl Client {
@@ -89,6 +91,7 @@ impl Client {
             engine_choice: HostChoice::default(),
             instance: None,
             resolver_settings: ResolverSettings::default(),
+            ecr_public_token: false,
         }
     }
 
@@ -345,6 +348,15 @@ impl ClientBuilder {
         self
     }
 
+    /// Whether images at Amazon ECR Public that no key of the engine's configuration is for are pulled with a token, for
+    /// its higher quota. By default they are pulled anonymously, as the agent does.
+    ///
+    /// Rule: <https://docs.aws.amazon.com/AmazonECR/latest/public/public-registry-auth.html>.
+    pub fn ecr_public_token(mut self, wanted: bool) -> Self {
+        self.ecr_public_token = wanted;
+        self
+    }
+
     /// The client. Nothing is contacted yet.
     #[must_use]
     pub fn build(self) -> Client {
@@ -374,6 +386,7 @@ impl ClientBuilder {
             rights: self.rights,
             tokens: EcrTokens::new(aws.clone()),
             secrets: SecretResolver::new(aws, self.resolver_settings),
+            ecr_public_token: self.ecr_public_token,
             docker_config: self.docker_config,
             watched_engine_auth: self.watched_engine_auth,
             known: self.known,

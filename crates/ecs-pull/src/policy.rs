@@ -33,6 +33,7 @@ impl Client {
                     use_execution_role: false,
                     ..
                 } => PolicyInput::image(&**name, image).with_token_of_instance(),
+                _ if self.ecr_public_token => PolicyInput::image(&**name, image).with_ecr_public_token(),
                 _ => PolicyInput::image(&**name, image),
             };
             if let Some(role) = &role {

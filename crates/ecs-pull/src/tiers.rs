@@ -10,7 +10,7 @@ use ecs_config_loader::DockerConfigUse;
 use ecs_registry_auth::{
     Diagnosis, ErrorClass, ErrorName, ImageReference, Keychain, KeychainChain, Origin, Stage,
 };
-use ecs_secret_resolver::{EcrRegistry, EcrRequest, Identity, SecretRequest};
+use ecs_secret_resolver::{EcrRegistry, EcrRequest, Identity, SecretRequest, is_ecr_public};
 use ecs_task_images::CredentialRequirement;
 
 use crate::secrets::Learning;
@@ -98,30 +98,34 @@ impl Client {
     ///
     /// An image at Amazon ECR gets a token there. For a container of a task definition that is all, because that is
     /// what the control plane of ECS decides; for an image that is named by itself, nobody has decided anything, so
-    /// a key of engine auth that was written for that registry comes first.
+    /// a key of engine auth that was written for that registry comes first. The control plane says nothing about
+    /// Amazon ECR Public, so there it always does.
     fn without_requirement(
         &self,
         task: &Task,
         container: &Container,
         image: &ImageReference,
     ) -> Result<Arc<dyn Keychain>, Diagnosis> {
-        let ecr = match EcrRegistry::from_host(image.registry()) {
-            Some(registry) => Some(self.token(
-                EcrRequest::new(registry, self.identity_of_tokens(task)?),
-                container,
-            )),
+        let private = match EcrRegistry::from_host(image.registry()) {
+            Some(registry) => Some(EcrRequest::new(registry, self.identity_of_tokens(task)?)),
             None => None,
         };
-        if let (Some(ecr), Some(_)) = (&ecr, &container.name) {
-            return Ok(ecr.clone());
+        if let (Some(request), Some(_)) = (&private, &container.name) {
+            return Ok(self.token(request.clone(), container));
         }
+        let request = match private {
+            None if self.ecr_public_token && is_ecr_public(image.registry()) => {
+                Some(EcrRequest::public(self.identity_of_tokens(task)?))
+            }
+            private => private,
+        };
         let mut chain: Vec<Arc<dyn Keychain>> = vec![Arc::new(self.engine_auth())];
         match (&self.docker_config, &self.config.docker_config.value) {
             (Some(docker_config), _) => chain.push(docker_config.clone()),
             (None, DockerConfigUse::Off) => {}
             (None, _) => return Err(self.docker_config_is_missing()),
         }
-        chain.extend(ecr);
+        chain.extend(request.map(|request| self.token(request, container)));
         Ok(Arc::new(KeychainChain::new(chain)))
     }
 

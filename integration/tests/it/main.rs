@@ -5,6 +5,7 @@ mod bad_input;
 mod behaviours;
 mod clean_up;
 mod digest_first;
+mod ecr_public;
 mod engine;
 mod engine_auth;
 mod engine_restart;

@@ -264,6 +264,10 @@ pub(crate) struct Who {
     /// Fetch secrets with the caller's own rights instead of assuming the execution role
     #[arg(long, conflicts_with = "external_id")]
     pub(crate) caller_credentials: bool,
+
+    /// Fetch a token for images at public.ecr.aws, for its higher quota, where they would be pulled anonymously
+    #[arg(long)]
+    pub(crate) ecr_public_token: bool,
 }
 
 /// What to pull, and when an image that the engine has will do.

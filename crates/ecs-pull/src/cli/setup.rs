@@ -73,6 +73,7 @@ impl Setup {
             .engine_choice(engine_choice(&context.environment)?)
             .rights(rights)
             .resolver_settings(settings)
+            .ecr_public_token(images.who.ecr_public_token)
             .state_directory(state::directory(
                 variable(&context.environment, "XDG_STATE_HOME")?,
                 variable(&context.environment, "HOME")?,

@@ -91,3 +91,24 @@ fn a_control_planes_payload_says_in_which_region_a_secret_is_and_who_fetches_a_t
         );
     }
 }
+
+#[test]
+fn a_token_of_ecr_public_is_part_of_the_policy_only_when_it_was_asked_for() {
+    let sandbox = Sandbox::new();
+    let run = |more: &[&str]| {
+        let arguments = [
+            "--output",
+            "json",
+            "policy",
+            "public.ecr.aws/docker/library/nginx",
+        ];
+        let run = sandbox.run(arguments.iter().chain(more));
+        assert_eq!(run.code, 0, "{}", run.stderr);
+        run.json()["Statement"].clone()
+    };
+    assert_eq!(run(&[]), serde_json::json!([]));
+    assert_eq!(
+        run(&["--ecr-public-token"])[0]["Action"],
+        serde_json::json!(["ecr-public:GetAuthorizationToken", "sts:GetServiceBearerToken"])
+    );
+}
