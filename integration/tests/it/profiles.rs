@@ -26,14 +26,20 @@ async fn a_profile_with_a_credential_process_assumes_the_execution_role() -> Res
             .without_env("AWS_ACCESS_KEY_ID")
             .without_env("AWS_SECRET_ACCESS_KEY")
             .envs([("AWS_CONFIG_FILE", &profiles)]);
-        anyhow::Ok(run.run())
+        anyhow::Ok(run)
     };
 
-    let output = run("developer")?.await?;
+    let output = run("developer")?.run().await?;
     assert_eq!(output.code, 0, "{}", output.stderr);
     assert_eq!(output.container("web")?["credential"]["role"], stage.role);
 
-    let output = run("nobody")?.await?;
+    // On an external instance as well: its own chain would not look into that profile.
+    let external = run("developer")?.envs([("ECS_EXTERNAL", "true")]);
+    let output = external.run().await?;
+    assert_eq!(output.code, 0, "{}", output.stderr);
+    assert_eq!(output.container("web")?["credential"]["role"], stage.role);
+
+    let output = run("nobody")?.run().await?;
     assert_eq!(output.code, 4, "{}", output.stderr);
     assert!(!output.stderr.contains(&stage.operator.secret_access_key));
     Ok(())

@@ -79,6 +79,9 @@ impl Setup {
                 variable(&context.environment, "HOME")?,
             ))
             .known_secrets(context.known.clone());
+        if global.profile.is_some() {
+            builder = builder.instance(Identity::caller());
+        }
         if let Some(url) = &global.docker_host {
             builder = builder.docker_host(url.clone(), Origin::argument("--docker-host"));
         }
@@ -91,9 +94,15 @@ impl Setup {
 
 /// A loader for the files and with the strictness that were asked for.
 pub(crate) fn loader(context: &Context) -> Result<Loader, Failure> {
+    let aws = aws(context)?;
+    // A profile that was asked for is who to be, on an external instance too, whose own chain reads no such profile.
+    let decryptor = match &context.global.profile {
+        Some(_) => KmsAuthData::new(aws, Identity::caller()),
+        None => KmsAuthData::of_instance(aws),
+    };
     let loader = Loader::new(context.environment.clone())
         .strict(context.global.strict)
-        .decryptor(Arc::new(KmsAuthData::of_instance(aws(context)?)));
+        .decryptor(Arc::new(decryptor));
     Ok(match &context.global.config_file {
         Some(path) => loader.env_file(path),
         None => loader,
