@@ -185,7 +185,7 @@ impl Engine for DockerEngine {
             let answer = self
                 .client(credential)
                 .await?
-                .inspect_registry_image(&image.familiar(), None)
+                .inspect_registry_image(&uri::full_reference(image), None)
                 .await
                 .map_err(|error| error::unsupported_distribution(self.failed(error)))?;
             let digest = answer

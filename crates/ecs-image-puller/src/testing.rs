@@ -49,7 +49,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct State {
-    /// What registries have, by the familiar form of the reference.
+    /// What registries have, by the full form of the reference.
     images: BTreeMap<String, FakeImage>,
     /// What the engine has, by reference.
     present: BTreeMap<String, ImageDetails>,
@@ -108,7 +108,7 @@ impl FakeEngine {
     ///
     /// If `reference` is no image reference.
     pub fn put_image(&self, reference: &str, image: FakeImage) {
-        let key = familiar(reference);
+        let key = full(reference);
         self.state().images.insert(key, image);
     }
 
@@ -118,7 +118,7 @@ impl FakeEngine {
     ///
     /// If `reference` is no image reference.
     pub fn put_present(&self, reference: &str, details: ImageDetails) {
-        let key = familiar(reference);
+        let key = full(reference);
         self.state().present.insert(key, details);
     }
 
@@ -139,7 +139,7 @@ impl FakeEngine {
     /// If `reference` is no image reference.
     #[must_use]
     pub fn has(&self, reference: &str) -> bool {
-        self.state().present.contains_key(&familiar(reference))
+        self.state().present.contains_key(&full(reference))
     }
 
     /// Every request so far, in order.
@@ -165,7 +165,7 @@ impl FakeEngine {
     }
 }
 
-fn familiar(reference: &str) -> String {
+fn full(reference: &str) -> String {
     match ImageReference::parse(reference) {
         Ok(image) => with_version(&image),
         Err(error) => panic!("{error}"),
@@ -174,9 +174,9 @@ fn familiar(reference: &str) -> String {
 
 fn with_version(image: &ImageReference) -> String {
     match (image.tag(), image.digest()) {
-        (None, None) => format!("{}:latest", image.familiar_name()),
-        (_, Some(digest)) => format!("{}@{digest}", image.familiar_name()),
-        (Some(tag), None) => format!("{}:{tag}", image.familiar_name()),
+        (None, None) => format!("{}:latest", image.name()),
+        (_, Some(digest)) => format!("{}@{digest}", image.name()),
+        (Some(tag), None) => format!("{}:{tag}", image.name()),
     }
 }
 
@@ -254,14 +254,14 @@ impl Engine for FakeEngine {
         Box::pin(async move {
             let answer = {
                 let mut state = self.state();
-                let call = Call::Distribution(image.familiar(), username(credential));
+                let call = Call::Distribution(with_version(image), username(credential));
                 state.calls.push(call);
                 if let Some(error) = state.distribution_faults.pop_front() {
                     return Err(error);
                 }
                 let version = image.digest().or(image.tag()).unwrap_or("latest");
                 state
-                    .find(image.familiar_name(), version, credential)
+                    .find(image.name(), version, credential)
                     .map(|image| (image.distribution.clone(), image.pace))
             };
             let (distribution, pace) = answer?;
@@ -272,7 +272,7 @@ impl Engine for FakeEngine {
 
     fn pull<'a>(&'a self, order: PullOrder<'a>) -> EngineFuture<'a, PullStream> {
         Box::pin(async move {
-            let name = order.image.familiar_name();
+            let name = order.image.name();
             let (fault, image) = {
                 let mut state = self.state();
                 let call = Call::Pull(format!("{name} {}", order.version), username(order.credential));

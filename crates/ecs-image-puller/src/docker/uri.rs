@@ -34,10 +34,13 @@ pub(super) fn replaced(uri: &Uri, version: ApiVersion, path_and_query: &str) -> 
 
 /// Path and query of a pull.
 ///
+/// The name stands in full, with Docker Hub's host: an engine may take a short name as another registry's, and would
+/// send that registry Docker Hub's credential (<https://docs.podman.io/en/latest/markdown/podman-pull.1.html>).
+///
 /// Rule: <https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Image/operation/ImageCreate>.
 pub(super) fn create_image(image: &ImageReference, version: &str, platform: Option<&Platform>) -> String {
     let mut path = String::from("/images/create?fromImage=");
-    path.extend(utf8_percent_encode(image.familiar_name(), RESERVED));
+    path.extend(utf8_percent_encode(image.name(), RESERVED));
     path.push_str("&tag=");
     path.extend(utf8_percent_encode(version, RESERVED));
     if let Some(platform) = platform {
@@ -45,6 +48,16 @@ pub(super) fn create_image(image: &ImageReference, version: &str, platform: Opti
         path.extend(utf8_percent_encode(&platform.to_string(), RESERVED));
     }
     path
+}
+
+/// The whole reference, its name in full.
+pub(super) fn full_reference(image: &ImageReference) -> String {
+    let tag = image.tag().map(|tag| format!(":{tag}")).unwrap_or_default();
+    let digest = image
+        .digest()
+        .map(|digest| format!("@{digest}"))
+        .unwrap_or_default();
+    format!("{}{tag}{digest}", image.name())
 }
 
 #[cfg(test)]
@@ -61,8 +74,22 @@ mod tests {
         );
         assert_eq!(
             create_image(&"nginx".parse().unwrap(), "latest", None),
-            "/images/create?fromImage=nginx&tag=latest"
+            "/images/create?fromImage=docker.io%2Flibrary%2Fnginx&tag=latest"
         );
+    }
+
+    #[test]
+    fn a_reference_names_docker_hub_in_full() {
+        for (written, full) in [
+            ("nginx", "docker.io/library/nginx"),
+            (
+                "team/app:v1@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+                "docker.io/team/app:v1@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+            ),
+            ("registry.example.com/app:v1", "registry.example.com/app:v1"),
+        ] {
+            assert_eq!(full_reference(&written.parse().unwrap()), full);
+        }
     }
 
     #[test]

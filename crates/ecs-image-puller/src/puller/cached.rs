@@ -23,7 +23,12 @@ impl Operation<'_> {
     /// The image, if the engine has it for the platform that was asked for.
     pub(super) async fn find_cached(&mut self) -> Result<Option<Cached>, Diagnosis> {
         let image = self.request.image();
-        let details = match self.puller.engine.inspect(&with_version(image)).await {
+        let details = match self
+            .puller
+            .engine
+            .inspect(&with_version(image.name(), image))
+            .await
+        {
             Ok(Some(details)) => details,
             Ok(None) => return Ok(None),
             Err(error) => return Err(self.explain(&error, Stage::Manifest).await.diagnosis),
@@ -203,7 +208,7 @@ impl Operation<'_> {
     fn subject(&self, content: &str) -> Subject {
         let image = self.request.image();
         Subject {
-            reference: with_version(image),
+            reference: with_version(image.familiar_name(), image),
             platform: self
                 .request
                 .platform()
@@ -225,10 +230,10 @@ impl Operation<'_> {
     }
 }
 
-/// The name under which the engine has the image if it does.
-fn with_version(image: &ImageReference) -> String {
+/// The name with what the engine would have the image under: its digest, or else its tag.
+fn with_version(name: &str, image: &ImageReference) -> String {
     match image.digest() {
-        Some(digest) => format!("{}@{digest}", image.familiar_name()),
-        None => format!("{}:{}", image.familiar_name(), image.tag().unwrap_or("latest")),
+        Some(digest) => format!("{name}@{digest}"),
+        None => format!("{name}:{}", image.tag().unwrap_or("latest")),
     }
 }

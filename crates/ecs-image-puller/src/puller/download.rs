@@ -173,8 +173,8 @@ impl Operation<'_> {
     fn pulled_name(&self) -> String {
         let image = self.request.image();
         match &self.facts.digest {
-            Some(digest) => format!("{}@{digest}", image.familiar_name()),
-            None => format!("{}:{}", image.familiar_name(), self.version()),
+            Some(digest) => format!("{}@{digest}", image.name()),
+            None => format!("{}:{}", image.name(), self.version()),
         }
     }
 
@@ -222,9 +222,9 @@ impl Operation<'_> {
         let Some(digest) = self.facts.digest.as_ref().filter(|_| image.digest().is_none()) else {
             return Ok(());
         };
-        let source = format!("{}@{digest}", image.familiar_name());
+        let source = format!("{}@{digest}", image.name());
         let tag = image.tag().unwrap_or("latest");
-        match self.puller.engine.tag(&source, image.familiar_name(), tag).await {
+        match self.puller.engine.tag(&source, image.name(), tag).await {
             Ok(()) => Ok(()),
             Err(error) => Err(self.explain(&error, Stage::Tag).await),
         }
