@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::engine::{Distribution, Engine, EngineError};
+use tokio::sync::SetOnce;
+
+use crate::engine::Engine;
 use crate::event::EventSink;
 use crate::load::Load;
 use crate::record::{Identity, IdentityKey};
@@ -20,6 +22,7 @@ mod operation;
 mod recover;
 
 use cool_down::CoolDowns;
+use manifest::Answer;
 use operation::Operation;
 
 /// Pulls images through an [`Engine`].
@@ -39,7 +42,8 @@ pub struct Puller {
     identities: IdentityKey,
     cool_downs: CoolDowns,
     load: Arc<Load>,
-    manifests: Flights<(String, Identity), (), Result<Distribution, EngineError>>,
+    /// Each with what tells that it has its turn.
+    manifests: Flights<(String, Identity), Arc<SetOnce<()>>, Answer>,
     pulls: Flights<PullKey, PullFlight, Arc<Landing>>,
     record: PullRecord,
 }

@@ -27,7 +27,8 @@ pub struct PullerSettings {
     pub begin_timeout: Duration,
     /// Between two messages of the engine (`ECS_IMAGE_PULL_INACTIVITY_TIMEOUT`, 1 min; 3 min on Windows).
     pub inactivity_timeout: Duration,
-    /// For resolving the digest, every attempt included (`ECS_MANIFEST_PULL_TIMEOUT`, 1 min).
+    /// For resolving the digest, every attempt included and the waits for a turn not (`ECS_MANIFEST_PULL_TIMEOUT`,
+    /// 1 min).
     pub manifest_timeout: Duration,
     /// What a request does that has no behaviour of its own (`ECS_IMAGE_PULL_BEHAVIOR`).
     pub behavior: Behavior,

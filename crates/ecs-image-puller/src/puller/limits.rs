@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ecs_registry_auth::{Diagnosis, ErrorClass, ErrorName, ImageReference, Stage};
+use tokio::time::Instant;
 
 use crate::Attempt;
 use crate::diagnosis::{Recovery, Verdict};
@@ -31,6 +32,15 @@ pub(super) fn manifest(image: &ImageReference, limit: Duration, last: Option<&At
     with_last(diagnosis, last)
 }
 
+/// One request for the manifest.
+pub(super) fn request(image: &ImageReference, limit: Duration) -> Verdict {
+    retried(new(
+        Stage::Manifest,
+        format!("no answer about {image} came within {}", Shown(limit)),
+        "ECS_MANIFEST_PULL_TIMEOUT",
+    ))
+}
+
 /// From the request to the first message.
 pub(super) fn begin(image: &ImageReference, limit: Duration) -> Verdict {
     retried(new(
@@ -55,6 +65,26 @@ pub(super) fn inactivity(image: &ImageReference, limit: Duration, phase: Phase, 
         ),
         "ECS_IMAGE_PULL_INACTIVITY_TIMEOUT",
     ))
+}
+
+/// Time that is spent in pieces.
+#[derive(Debug)]
+pub(super) struct Budget {
+    left: Duration,
+}
+
+impl Budget {
+    pub(super) fn new(left: Duration) -> Self {
+        Self { left }
+    }
+
+    /// Does what is given in the time that is left; `None` when that runs out.
+    pub(super) async fn spend<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        let begun = Instant::now();
+        let done = tokio::time::timeout(self.left, work).await.ok();
+        self.left = self.left.saturating_sub(begun.elapsed());
+        done
+    }
 }
 
 fn new(stage: Stage, message: String, setting: &str) -> Diagnosis {

@@ -1,11 +1,16 @@
 //! Which digest the image has, before anything is downloaded.
 
+use std::pin::pin;
+use std::sync::Arc;
+
 use ecs_registry_auth::{Diagnosis, ImageReference, Stage};
 use futures_util::FutureExt;
+use futures_util::future::{Either, select};
+use tokio::sync::SetOnce;
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
-use super::limits;
+use super::limits::{self, Budget};
 use super::operation::Operation;
 use crate::diagnosis::{self, Verdict, diagnose};
 use crate::engine::{Distribution, EngineError, EngineErrorKind};
@@ -56,14 +61,12 @@ impl Operation<'_> {
     pub(super) async fn ask_registry(&mut self, image: &ImageReference) -> Result<(), Refused> {
         let begun = Instant::now();
         let limit = self.puller.settings.manifest_timeout;
-        let ends = begun + limit;
-        self.stage_ends = Some(ends);
-        let outcome = tokio::time::timeout_at(ends, self.ask_until_final(image)).await;
-        self.stage_ends = None;
+        let mut budget = Budget::new(limit);
+        let outcome = self.ask_until_final(image, &mut budget).await;
         self.facts.timings.manifest += begun.elapsed();
         let distribution = match outcome {
-            Ok(outcome) => outcome?,
-            Err(_) => {
+            Some(outcome) => outcome?,
+            None => {
                 return Err(Refused::Failed(self.out_of_time(|operation| {
                     let last = operation.facts.history.last();
                     limits::manifest(operation.request.image(), limit, last)
@@ -96,45 +99,66 @@ impl Operation<'_> {
         }
     }
 
-    async fn ask_until_final(&mut self, image: &ImageReference) -> Result<Distribution, Refused> {
+    /// `None` when the time ran out. What this side waits for its turn is not the registry's time.
+    async fn ask_until_final(
+        &mut self,
+        image: &ImageReference,
+        budget: &mut Budget,
+    ) -> Option<Result<Distribution, Refused>> {
         let mut backoff = Backoff::new(&self.puller.settings.manifest_retry);
         loop {
             self.wait_for_registry().await;
             let begun = Instant::now();
-            match self.ask_once(image).await {
-                Ok(distribution) => return Ok(distribution),
-                Err(error) if error.kind() == EngineErrorKind::Unsupported => {
-                    return Err(Refused::Unsupported(error));
+            let verdict = match self.ask_once(image, budget).await? {
+                Answer::Given(Ok(distribution)) => return Some(Ok(distribution)),
+                Answer::Given(Err(error)) if error.kind() == EngineErrorKind::Unsupported => {
+                    return Some(Err(Refused::Unsupported(error)));
                 }
-                Err(error) => {
-                    let verdict = self.explain(&error, Stage::Manifest).await;
-                    self.recover(&mut backoff, verdict, begun)
-                        .await
-                        .map_err(Refused::Failed)?;
-                }
+                Answer::Given(Err(error)) => self.explain(&error, Stage::Manifest).await,
+                Answer::TooLate => limits::request(image, self.puller.settings.manifest_timeout),
+            };
+            if let Err(diagnosis) = budget.spend(self.recover(&mut backoff, verdict, begun)).await? {
+                return Some(Err(Refused::Failed(diagnosis)));
             }
         }
     }
 
-    /// One request, which equal calls share.
-    async fn ask_once(&self, image: &ImageReference) -> Result<Distribution, EngineError> {
+    /// One request, which equal calls share. `None` when this call's time ran out.
+    pub(super) async fn ask_once(&self, image: &ImageReference, budget: &mut Budget) -> Option<Answer> {
         let puller = self.puller;
         let request = || {
             let (engine, load) = (puller.engine.clone(), puller.load.clone());
             let (image, credential) = (image.clone(), self.credential.clone());
+            let limit = puller.settings.manifest_timeout;
+            let asked = Arc::<SetOnce<()>>::default();
+            let is_asked = asked.clone();
             let request = async move {
                 let _permit = load.manifest().await;
+                // Only this sets it, once.
+                let _ = is_asked.set(());
                 let credential = credential.as_ref().map(|resolved| &*resolved.credential);
-                engine.distribution(&image, credential).await
+                // Who joins late has time left when the first has none: a request that hangs would be everybody's.
+                match tokio::time::timeout(limit, engine.distribution(&image, credential)).await {
+                    Ok(answer) => Answer::Given(answer),
+                    Err(_) => Answer::TooLate,
+                }
             };
-            ((), request.boxed())
+            (asked, request.boxed())
         };
-        match puller
-            .manifests
-            .board((image.familiar(), self.identity()), |()| true, request)
-        {
-            Boarded::Joined((), flight) | Boarded::Began((), flight) => flight.await,
-            Boarded::Refused => request().1.await,
+        let (asked, flight) =
+            match puller
+                .manifests
+                .board((image.familiar(), self.identity()), |_| true, request)
+            {
+                Boarded::Joined(asked, flight) | Boarded::Began(asked, flight) => (asked, flight),
+                Boarded::Refused => {
+                    let (asked, request) = request();
+                    (asked, request.shared())
+                }
+            };
+        match select(flight, pin!(asked.wait())).await {
+            Either::Left((answer, _)) => Some(answer),
+            Either::Right((_, flight)) => budget.spend(flight).await,
         }
     }
 
@@ -143,6 +167,14 @@ impl Operation<'_> {
         let provenance = self.provenance();
         diagnosis::platform_missing(&self.evidence(stage, &provenance))
     }
+}
+
+/// What became of a request for a manifest.
+#[derive(Clone)]
+pub(super) enum Answer {
+    Given(Result<Distribution, EngineError>),
+    /// None came within the limit of one request.
+    TooLate,
 }
 
 pub(super) enum Refused {

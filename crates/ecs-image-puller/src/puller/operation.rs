@@ -17,7 +17,7 @@ pub(super) struct Operation<'a> {
     pub(super) request: &'a PullRequest,
     events: &'a dyn EventSink,
     shown_image: Arc<str>,
-    started: Instant,
+    pub(super) started: Instant,
     pub(super) facts: Facts,
     /// `None` is an anonymous pull, once the keychain was asked.
     pub(super) credential: Option<ResolvedCredential>,
@@ -25,8 +25,6 @@ pub(super) struct Operation<'a> {
     pub(super) redactor: Redactor,
     /// What the registry said about the image.
     pub(super) distribution: Option<Distribution>,
-    /// When the limit of the stage runs out that is under way, if it has one over all attempts.
-    pub(super) stage_ends: Option<Instant>,
     /// What the registry said against the credential, until another one is in use: what takes too long meanwhile is the
     /// keychain, and no limit makes the refusal something that may pass.
     pub(super) refusal: Option<Diagnosis>,
@@ -54,7 +52,6 @@ impl<'a> Operation<'a> {
             candidates: Vec::new(),
             redactor: Redactor::new(),
             distribution: None,
-            stage_ends: None,
             refusal: None,
             refusals: 0,
             is_resolved: false,

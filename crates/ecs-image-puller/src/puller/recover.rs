@@ -6,6 +6,8 @@ use ecs_registry_auth::{Diagnosis, ErrorClass, Stage};
 use tokio::time::Instant;
 
 use super::backoff::Backoff;
+use super::limits::Budget;
+use super::manifest::Answer;
 use super::operation::Operation;
 use crate::Attempt;
 use crate::diagnosis::{Recovery, Verdict, diagnose, wants_witness};
@@ -75,8 +77,8 @@ impl Operation<'_> {
                 else {
                     return Err(diagnosis);
                 };
-                // A wait that the stage's own limit would cut short is not worth beginning.
-                let cut_short = self.stage_ends.is_some_and(|ends| Instant::now() + delay >= ends);
+                // A wait that the limit of the whole call would cut short is not worth beginning.
+                let cut_short = Instant::now() + delay >= self.started + self.puller.settings.pull_timeout;
                 if delay > longest || cut_short {
                     let wait = format!("wait {} s, as the registry asks, and pull again", delay.as_secs());
                     return Err(diagnosis.with_next_step(wait));
@@ -134,22 +136,18 @@ impl Operation<'_> {
         if stage != Stage::Pull || !(lacks_platforms || wants_witness(error, self.credential.is_some())) {
             return verdict;
         }
-        let credential = self.credential.clone();
-        let question = async {
-            let _permit = self.puller.load.manifest().await;
-            let credential = credential.as_ref().map(|resolved| &*resolved.credential);
-            self.puller
-                .engine
-                .distribution(self.request.image(), credential)
-                .await
-        };
-        match tokio::time::timeout(self.puller.settings.manifest_timeout, question).await {
-            Ok(Ok(distribution)) => {
+        self.wait_for_registry().await;
+        let image = self.request.image();
+        let mut budget = Budget::new(self.puller.settings.manifest_timeout);
+        match self.ask_once(image, &mut budget).await {
+            Some(Answer::Given(Ok(distribution))) => {
                 self.distribution = Some(distribution);
                 diagnose(error, None, &self.evidence(stage, &provenance))
             }
-            Ok(Err(witness)) => diagnose(error, Some(&witness), &self.evidence(stage, &provenance)),
-            Err(_) => verdict,
+            Some(Answer::Given(Err(witness))) => {
+                diagnose(error, Some(&witness), &self.evidence(stage, &provenance))
+            }
+            Some(Answer::TooLate) | None => verdict,
         }
     }
 }

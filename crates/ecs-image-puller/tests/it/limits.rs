@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ecs_image_puller::testing::{FakeEngine, Fault};
+use ecs_image_puller::testing::{FakeEngine, FakeImage, Fault};
 use ecs_image_puller::{PullFrame, Puller, PullerSettings};
 use ecs_registry_auth::{ErrorClass, ErrorName, Stage};
 use tokio::time::Instant;
@@ -147,4 +147,68 @@ async fn a_pull_that_keeps_moving_may_take_long() {
     };
     let puller = Puller::new(Arc::new(engine.clone()), settings);
     pull(&puller, &right()).await.0.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_for_a_turn_is_no_time_of_the_manifest() {
+    // The account is left alone for 45 s, and the limit is 30 s; the second call has asked nothing yet.
+    let engine = engine();
+    engine.fail_distribution(answer(429, "toomanyrequests: retry-after: 45s"));
+    let settings = PullerSettings {
+        manifest_timeout: Duration::from_secs(30),
+        ..PullerSettings::default()
+    };
+    let puller = Puller::new(Arc::new(engine.clone()), settings.clone());
+    let (first, second) = (right(), right());
+    let late = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        pull(&puller, &second).await.0
+    };
+    let (first, second) = tokio::join!(pull(&puller, &first), late);
+    assert!(first.0.is_ok());
+    assert_eq!(second.unwrap().facts.attempts, 1);
+
+    // One manifest at a time, each of which takes 20 s.
+    let engine = FakeEngine::new();
+    let settings = PullerSettings {
+        concurrent_manifests: 1,
+        ..settings
+    };
+    let puller = Puller::new(Arc::new(engine.clone()), settings);
+    let checks = (0..4).map(|number| {
+        let image = format!("registry.example.com/team/app:v{number}");
+        let slow = FakeImage::new(DIGEST).at_pace(Duration::from_secs(20));
+        engine.put_image(&image, slow);
+        let puller = &puller;
+        async move {
+            let request = request(&image, Rotating::answers(vec![]));
+            puller.check(&request, &ecs_image_puller::Silent).await
+        }
+    });
+    for checked in futures_util::future::join_all(checks).await {
+        assert_eq!(checked.unwrap().facts.attempts, 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_request_that_hangs_is_not_everybodys_for_ever() {
+    let hangs = FakeImage::new(DIGEST).at_pace(Duration::from_secs(100_000));
+    let engine = FakeEngine::new().with_image(IMAGE, hangs);
+    let puller = puller(&engine);
+    let check = |after: u64| {
+        let (puller, engine) = (&puller, &engine);
+        async move {
+            tokio::time::sleep(Duration::from_secs(after)).await;
+            if after == 50 {
+                // From now on the registry answers whoever asks anew.
+                engine.put_image(IMAGE, FakeImage::new(DIGEST));
+            }
+            let request = request(IMAGE, Rotating::answers(vec![]));
+            puller.check(&request, &ecs_image_puller::Silent).await
+        }
+    };
+    let (first, second, third) = tokio::join!(check(0), check(30), check(50));
+    assert_eq!(first.unwrap_err().diagnosis().name(), ErrorName::DockerTimeout);
+    assert_eq!(second.unwrap().facts.attempts, 2);
+    assert_eq!(third.unwrap().facts.attempts, 2);
 }

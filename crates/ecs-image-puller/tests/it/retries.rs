@@ -1,9 +1,10 @@
 //! What is tried again, how often, and what is final.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use ecs_image_puller::testing::Fault;
-use ecs_image_puller::{EngineError, EngineErrorKind, PullFrame};
+use ecs_image_puller::testing::{FakeEngine, FakeImage, Fault};
+use ecs_image_puller::{EngineError, EngineErrorKind, PullFrame, Puller, PullerSettings, Silent};
 use ecs_registry_auth::{ErrorClass, Stage};
 use tokio::time::Instant;
 
@@ -184,12 +185,17 @@ async fn a_registry_is_left_alone_for_as_long_as_it_asks() {
 
 #[tokio::test(start_paused = true)]
 async fn a_wait_that_is_too_long_fails_at_once_and_says_how_long() {
-    // The second is allowed, and longer than the manifest may take.
+    // The second is allowed, and longer than the whole call may take.
     for seconds in [3600, 60] {
         let engine = engine();
+        let settings = PullerSettings {
+            pull_timeout: Duration::from_secs(60),
+            ..PullerSettings::default()
+        };
+        let puller = Puller::new(Arc::new(engine.clone()), settings);
         engine.fail_distribution(answer(429, &format!("toomanyrequests: Retry-After: {seconds}")));
         let begun = Instant::now();
-        let (outcome, _) = pull(&puller(&engine), &right()).await;
+        let (outcome, _) = pull(&puller, &right()).await;
         let failure = outcome.unwrap_err();
         assert_eq!(failure.diagnosis().class(), ErrorClass::RateLimited);
         assert!(
@@ -252,4 +258,35 @@ async fn a_registry_that_does_not_say_how_long_is_left_alone_for_a_second() {
     let begun = Instant::now();
     pull(&puller(&engine), &right()).await.0.unwrap();
     assert!(begun.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_witness_is_asked_when_the_registry_may_be_asked() {
+    let image = FakeImage::new(DIGEST)
+        .private("alice", "right")
+        .at_pace(Duration::from_secs(1));
+    let engine = FakeEngine::new().with_image(IMAGE, image);
+    let puller = puller(&engine);
+    // The pull fails in a way that the registry is to explain, while the registry wants to be left alone.
+    engine.fail_pull(Fault::Break(
+        vec![
+            PullFrame::layer("a", "Downloading"),
+            PullFrame::failed("something went wrong"),
+        ],
+        None,
+    ));
+    engine.fail_distribution(answer(429, "toomanyrequests: retry-after: 30s"));
+    let pinned = format!("registry.example.com/team/app@{DIGEST}");
+    let (first, second) = (request(&pinned, Rotating::passwords(&["right"])), right());
+    let late = async {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        puller.check(&second, &Silent).await
+    };
+    let watch = async {
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        assert_eq!(count_distributions(&engine), 1);
+    };
+    let (first, second, ()) = tokio::join!(pull(&puller, &first), late, watch);
+    assert_eq!(first.0.unwrap().facts.attempts, 2);
+    assert_eq!(second.unwrap().facts.attempts, 2);
 }
