@@ -19,6 +19,8 @@ struct Row {
     message: &'static [&'static str],
     /// Parts of the next step.
     next_step: &'static [&'static str],
+    /// Whether AWS has given a value, so that its request is not what failed.
+    is_value: bool,
 }
 
 const STATEMENT: &str = r#"{"Action":"secretsmanager:GetSecretValue","Effect":"Allow","Resource":"arn:aws:secretsmanager:eu-west-1:222222222222:secret:registry-AbCdEf"}"#;
@@ -40,6 +42,7 @@ fn rows() -> Vec<Row> {
                 "add to a policy of role arn:aws:iam::111111111111:role/execution",
                 STATEMENT,
             ],
+            is_value: false,
         },
         Row {
             what: "names with KMS in them",
@@ -53,6 +56,7 @@ fn rows() -> Vec<Row> {
             ),
             message: &["AccessDeniedException"],
             next_step: &[STATEMENT],
+            is_value: false,
         },
         Row {
             what: "a denied action of KMS",
@@ -67,6 +71,7 @@ fn rows() -> Vec<Row> {
                 r#""Action":"kms:Decrypt""#,
                 r#""kms:ViaService":"secretsmanager.eu-west-1.amazonaws.com""#,
             ],
+            is_value: false,
         },
         Row {
             what: "the key by its former name",
@@ -78,6 +83,25 @@ fn rows() -> Vec<Row> {
             ),
             message: &["AccessDeniedException"],
             next_step: &[r#""Action":"kms:Decrypt""#],
+            is_value: false,
+        },
+        Row {
+            what: "KMS denies in its own name",
+            answer: error(400, "KMSAccessDeniedException", "Access to KMS is denied"),
+            message: &["KMSAccessDeniedException"],
+            next_step: &[r#""Action":"kms:Decrypt""#, "add to a policy of role"],
+            is_value: false,
+        },
+        Row {
+            what: "the key does not decrypt",
+            answer: error(
+                400,
+                "DecryptionFailure",
+                "Secrets Manager can't decrypt the protected secret text using the provided KMS key.",
+            ),
+            message: &["DecryptionFailure"],
+            next_step: &["look at the KMS key of the secret: it must be enabled, not pending deletion"],
+            is_value: false,
         },
         Row {
             what: "resource policy of another account",
@@ -94,6 +118,7 @@ fn rows() -> Vec<Row> {
                 "(account 222222222222)",
                 r#""Principal":{"AWS":"arn:aws:iam::111111111111:role/execution"}"#,
             ],
+            is_value: false,
         },
         Row {
             what: "explicit deny",
@@ -105,6 +130,7 @@ fn rows() -> Vec<Row> {
             ),
             message: &["AccessDeniedException"],
             next_step: &["remove the statement that denies secretsmanager:GetSecretValue"],
+            is_value: false,
         },
         Row {
             what: "denial in XML without the SDK's code",
@@ -115,12 +141,14 @@ fn rows() -> Vec<Row> {
             ),
             message: &["AccessDenied"],
             next_step: &[STATEMENT],
+            is_value: false,
         },
         Row {
             what: "denial without any body",
             answer: ResponseTemplate::new(403).insert_header("x-amzn-requestid", "11112222-request"),
             message: &["access denied", "HTTP status 403"],
             next_step: &[STATEMENT],
+            is_value: false,
         },
         Row {
             what: "not found",
@@ -131,6 +159,7 @@ fn rows() -> Vec<Row> {
             ),
             message: &["ResourceNotFoundException"],
             next_step: &["check the ARN: eu-west-1 of account 222222222222"],
+            is_value: false,
         },
         Row {
             what: "marked for deletion",
@@ -141,6 +170,7 @@ fn rows() -> Vec<Row> {
             ),
             message: &["InvalidRequestException"],
             next_step: &["restore the secret"],
+            is_value: false,
         },
         Row {
             what: "no value",
@@ -151,6 +181,7 @@ fn rows() -> Vec<Row> {
             ),
             message: &["ResourceNotFoundException"],
             next_step: &["put a value into the secret"],
+            is_value: false,
         },
         Row {
             what: "expired keys",
@@ -161,12 +192,14 @@ fn rows() -> Vec<Row> {
             ),
             message: &["ExpiredTokenException"],
             next_step: &["hand in fresh keys"],
+            is_value: false,
         },
         Row {
             what: "expired keys of a query service",
             answer: xml_error(403, "ExpiredToken", "The provided token has expired."),
             message: &["ExpiredToken"],
             next_step: &["hand in fresh keys"],
+            is_value: false,
         },
         Row {
             what: "wrong secret key",
@@ -178,6 +211,7 @@ fn rows() -> Vec<Row> {
             ),
             message: &["InvalidSignatureException"],
             next_step: &["check the secret access key"],
+            is_value: false,
         },
         Row {
             what: "clock skew",
@@ -189,6 +223,7 @@ fn rows() -> Vec<Row> {
             .insert_header("date", "Thu, 01 Jan 2099 00:00:00 GMT"),
             message: &["InvalidSignatureException"],
             next_step: &["set this machine's clock", "s behind AWS's"],
+            is_value: false,
         },
         Row {
             what: "keys of another partition",
@@ -199,18 +234,21 @@ fn rows() -> Vec<Row> {
             ),
             message: &["UnrecognizedClientException"],
             next_step: &["role aws, region aws, resource aws"],
+            is_value: false,
         },
         Row {
             what: "a refused request",
             answer: error(400, "InvalidParameterException", "Invalid name."),
             message: &["InvalidParameterException"],
             next_step: &["check how the secret is named"],
+            is_value: false,
         },
         Row {
             what: "throttling",
             answer: error(400, "ThrottlingException", "Rate exceeded"),
             message: &["ThrottlingException"],
             next_step: &["try again"],
+            is_value: false,
         },
         Row {
             what: "internal error",
@@ -221,6 +259,7 @@ fn rows() -> Vec<Row> {
             ),
             message: &["InternalServiceError"],
             next_step: &["try again"],
+            is_value: false,
         },
         Row {
             what: "a captive proxy's page as a success",
@@ -232,6 +271,7 @@ fn rows() -> Vec<Row> {
                 ),
             message: &["a web page came back"],
             next_step: &["exempt AWS's endpoints from the proxy"],
+            is_value: false,
         },
         Row {
             what: "a captive proxy's page as an error",
@@ -240,6 +280,7 @@ fn rows() -> Vec<Row> {
                 .set_body_raw("<html>Log in</html>", "text/html"),
             message: &["a web page came back", "HTTP status 511"],
             next_step: &["log in to the network's portal"],
+            is_value: false,
         },
         Row {
             what: "truncated JSON",
@@ -251,12 +292,14 @@ fn rows() -> Vec<Row> {
                 ),
             message: &["cut off or not in AWS's form"],
             next_step: &["try again"],
+            is_value: false,
         },
         Row {
             what: "plain text as a value",
             answer: ok(serde_json::json!({"ARN": ARN, "VersionId": "v7", "SecretString": PASSWORD})),
             message: &["(version v7)", "invalid schema: it is plain text, not JSON"],
             next_step: &["{\"username\": \"NAME\", \"password\": \"PASSWORD OR TOKEN\"}"],
+            is_value: true,
         },
         Row {
             what: "a misnamed field",
@@ -267,12 +310,14 @@ fn rows() -> Vec<Row> {
                 "AuthorizationData is malformed, empty field: username (it has password: a string, user: a string)",
             ],
             next_step: &["JSON object in double quotes"],
+            is_value: true,
         },
         Row {
             what: "no value at all",
             answer: ok(serde_json::json!({"ARN": ARN, "VersionId": "v7"})),
             message: &["empty secrets value"],
             next_step: &["JSON object in double quotes"],
+            is_value: true,
         },
     ]
 }
@@ -281,8 +326,6 @@ fn rows() -> Vec<Row> {
 async fn every_answer_gets_its_diagnosis() {
     for row in rows() {
         let aws = Aws::start().await;
-        let is_value =
-            row.message[0].contains("version") || row.what.contains("value") || row.what.contains("field");
         aws.on_secret(row.answer).await;
         let keychain = keychain(&aws.resolver(), ARN, Identity::ready(role_keys()));
         let diagnosis = resolve(&keychain).await.unwrap_err();
@@ -303,13 +346,12 @@ async fn every_answer_gets_its_diagnosis() {
         for part in [ARN, "eu-west-1", ROLE].iter().chain(row.message) {
             assert!(message.contains(part), "{}: {message:?} lacks {part:?}", row.what);
         }
-        if !is_value {
-            assert!(
-                message.contains("request id 11112222-request"),
-                "{}: {message}",
-                row.what
-            );
-        }
+        assert_eq!(
+            message.contains("request id 11112222-request"),
+            !row.is_value,
+            "{}: {message}",
+            row.what
+        );
         let next_step = diagnosis.next_step().unwrap_or_default();
         for part in row.next_step {
             assert!(
@@ -318,6 +360,46 @@ async fn every_answer_gets_its_diagnosis() {
                 row.what
             );
         }
+    }
+}
+
+/// STS answers in XML, with codes of its own for what other services say in theirs.
+#[tokio::test]
+async fn keys_that_sts_does_not_take_are_told_as_those_of_the_source() {
+    for (code, said, next_step) in [
+        (
+            "ExpiredToken",
+            "The security token included in the request is expired",
+            "renew the session",
+        ),
+        (
+            "InvalidClientTokenId",
+            "The security token included in the request is invalid.",
+            "use keys of the same partition that exist: role aws, region aws",
+        ),
+        (
+            "SignatureDoesNotMatch",
+            "The request signature we calculated does not match the signature you provided.",
+            "check the secret access key",
+        ),
+        (
+            "ValidationError",
+            "1 validation error detected",
+            "correct what the cause names",
+        ),
+    ] {
+        let aws = Aws::start().await;
+        aws.on_assume_role(xml_error(403, code, said)).await;
+        let diagnosis = resolve(&keychain(&aws.resolver(), ARN, assumed()))
+            .await
+            .unwrap_err();
+        shown(&diagnosis);
+        let told = format!(": sts:AssumeRole: {code} (request id 11112222-request)");
+        assert!(diagnosis.message().ends_with(&told), "{diagnosis:?}");
+        assert!(diagnosis.cause().unwrap().contains(said), "{diagnosis:?}");
+        let step = diagnosis.next_step().unwrap();
+        assert!(step.contains(next_step), "{code}: {step}");
+        assert_eq!(aws.count("GetSecretValue").await, 0, "{code}");
     }
 }
 
@@ -482,6 +564,22 @@ async fn throttling_and_server_errors_are_retried_and_denials_are_not() {
         let answer = resolve(&keychain(&aws.resolver(), ARN, Identity::ready(role_keys()))).await;
         assert_eq!(answer.is_ok(), calls == 2);
         assert_eq!(aws.count("GetSecretValue").await, calls);
+    }
+}
+
+#[tokio::test]
+async fn a_denied_arn_that_ends_in_a_word_may_be_partial() {
+    for (suffix, is_doubtful) in [("docker", true), ("AbCdEf", false)] {
+        let aws = Aws::start().await;
+        aws.on_secret(error(400, "AccessDeniedException", "no")).await;
+        let arn = format!("arn:aws:secretsmanager:eu-west-1:222222222222:secret:prod-{suffix}");
+        let diagnosis = resolve(&keychain(&aws.resolver(), &arn, Identity::ready(role_keys())))
+            .await
+            .unwrap_err();
+        let next_step = diagnosis.next_step().unwrap();
+        assert!(next_step.contains(&format!("{arn}\"}}")), "{next_step}");
+        let hint = r#"; if the secret's name itself ends in "docker""#;
+        assert_eq!(next_step.contains(hint), is_doubtful, "{next_step}");
     }
 }
 
