@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ecs_registry_auth::{
     Candidate, CredentialSource, Diagnosis, ErrorClass, ErrorName, ImageReference, Origin, Provenance,
-    ResolvedCredential, Stage,
+    Registry, ResolvedCredential, Stage,
 };
 
 use super::helper::{HelperName, HelperRunner};
@@ -61,10 +61,10 @@ impl Helper {
         }
     }
 
-    fn covers(&self, image: &ImageReference) -> bool {
+    fn covers(&self, registry: &Registry, repository: &str) -> bool {
         self.key
             .as_ref()
-            .is_some_and(|key| key.registry == *image.registry() && key.covers(image.repository()))
+            .is_some_and(|key| key.registry == *registry && key.covers(repository))
     }
 
     /// The key that an answer is shown under.
@@ -112,10 +112,14 @@ impl Layer {
 
     /// The helper in charge of an image: the registry's own, else the store; `None` where `auths` is.
     pub(super) fn helper(&self, image: &ImageReference) -> Option<&Helper> {
-        let server = server::of_image(image);
+        self.in_charge(image.registry(), image.repository(), server::of_image(image))
+    }
+
+    /// [`helper`](Self::helper) for a repository, or a namespace, of a registry that Docker calls `server`.
+    pub(super) fn in_charge(&self, registry: &Registry, repository: &str, server: &str) -> Option<&Helper> {
         self.registry_helpers
             .iter()
-            .filter(|helper| helper.covers(image))
+            .filter(|helper| helper.covers(registry, repository))
             .min_by(|left, right| match (&left.key, &right.key) {
                 (Some(left), Some(right)) => (right.path.len().cmp(&left.path.len()))
                     .then_with(|| (*left.written != *server).cmp(&(*right.written != *server)))

@@ -67,7 +67,8 @@ impl DockerConfig {
 struct Collector<'a> {
     runner: &'a HelperRunner,
     found: StoredCredentials,
-    /// Keys that an earlier document or a registry's own helper has spoken for, as a host with its path.
+    /// Keys for which there is a credential already, or for which a pull would have failed by now, as a host with its
+    /// path.
     seen: HashSet<String>,
     /// Helpers that are missing or hang: each server would wait for them again.
     given_up: HashSet<HelperName>,
@@ -75,18 +76,18 @@ struct Collector<'a> {
 
 impl Collector<'_> {
     async fn layer(&mut self, layer: &Layer) {
-        let mut to_auths = HashSet::new();
         for helper in &layer.registry_helpers {
             let Some(key) = &helper.key else { continue };
+            // Another key for the same place goes first, or leaves it to `auths`.
+            if !in_charge_of(layer, key).is_some_and(|in_charge| std::ptr::eq(in_charge, helper)) {
+                continue;
+            }
             match self.name(helper) {
                 Some(name) => {
                     let server = server::of_host(&key.registry, server::host(&key.written));
-                    self.ask(helper, name, &key.written, server, false).await;
+                    self.ask(helper, name, &key.written, server).await;
                 }
-                None if helper.run == HelperUse::File => {
-                    to_auths.insert(place(key));
-                }
-                None => {}
+                None => self.failed(helper, &key.written),
             }
         }
         let store = layer
@@ -96,8 +97,8 @@ impl Collector<'_> {
         if let Some((store, name)) = store {
             for server in self.servers(layer, store, name).await {
                 let key = server::key(&server);
-                if !to_auths.contains(&place(&key)) {
-                    self.ask(store, name, &key.written, &server, true).await;
+                if in_charge_of(layer, &key).is_some_and(|in_charge| std::ptr::eq(in_charge, store)) {
+                    self.ask(store, name, &key.written, &server).await;
                 }
             }
         }
@@ -105,14 +106,12 @@ impl Collector<'_> {
         entries.sort_by(|left, right| left.key.precedence(&right.key));
         for entry in entries {
             let written = &entry.key.written;
-            if let Some(store) = &layer.store
-                && !to_auths.contains(&place(&entry.key))
-            {
+            if let Some(helper) = in_charge_of(layer, &entry.key) {
                 self.found.findings.push(Finding::warning(
                     entry.origin.clone(),
                     format!(
                         "registry {written:?}: its credential is not used, because {} is asked instead",
-                        store.field()
+                        helper.field()
                     ),
                 ));
                 continue;
@@ -163,7 +162,7 @@ impl Collector<'_> {
         servers
     }
 
-    async fn ask(&mut self, helper: &Helper, name: &HelperName, key: &str, server: &str, listed: bool) {
+    async fn ask(&mut self, helper: &Helper, name: &HelperName, key: &str, server: &str) {
         if self.seen.contains(&place(&server::key(key))) {
             return;
         }
@@ -172,10 +171,12 @@ impl Collector<'_> {
                 helper.origin.clone(),
                 format!("registry {key:?}: {name} is not asked, because it could not answer before"),
             ));
+            self.failed(helper, key);
             return;
         }
         match self.runner.get(name, server).await {
             Ok(Some(credential)) => self.add(key, credential, &helper.origin),
+            // Final for this document; a pull goes on to the next.
             Ok(None) => self.found.findings.push(
                 Finding::warning(
                     helper.origin.clone(),
@@ -183,10 +184,16 @@ impl Collector<'_> {
                 )
                 .with_next_step(format!("run `docker login {}`", server::host(key))),
             ),
-            Err(error) => self.refused(helper, name, &error),
+            Err(error) => {
+                self.refused(helper, name, &error);
+                self.failed(helper, key);
+            }
         }
-        // A registry's own helper speaks for it even when it has nothing.
-        if !listed {
+    }
+
+    /// A pull stops at a registry's own helper that fails. A store may know the registry by another name too.
+    fn failed(&mut self, helper: &Helper, key: &str) {
+        if helper.key.is_some() {
             self.seen.insert(place(&server::key(key)));
         }
     }
@@ -206,6 +213,12 @@ impl Collector<'_> {
             .credentials
             .push(StoredCredential::new(key, credential, origin.clone()));
     }
+}
+
+/// The helper that a pull from this place would ask.
+fn in_charge_of<'l>(layer: &'l Layer, key: &RegistryKey) -> Option<&'l Helper> {
+    let server = server::of_host(&key.registry, key.registry.as_str());
+    layer.in_charge(&key.registry, &key.path, server)
 }
 
 /// Registry and path in one spelling.

@@ -7,7 +7,7 @@ use ecs_config_loader::{
     AuthType, Config, DecryptFuture, Decryptor, DockerConfig, EncryptFuture, Encrypted, EncryptedAuthData,
     Encryptor, Environment, ImportedAuth, Loader, StoredCredential, StoredCredentials, write_env_file,
 };
-use ecs_registry_auth::{ErrorClass, Origin, RegistryCredential, Secret};
+use ecs_registry_auth::{ErrorClass, ImageReference, Keychain, Origin, RegistryCredential, Secret};
 
 /// What `docker login` writes: one registry by host and port, and Docker Hub.
 pub(crate) const LOGGED_IN: &str = r#"{
@@ -142,6 +142,70 @@ async fn what_helpers_hold_is_imported() {
     assert_eq!(login("127.0.0.1:5000/app"), "user of 127.0.0.1:5000");
     assert_eq!(login("nginx"), "user of https://index.docker.io/v1/");
     assert_eq!(login("inline.example.com/app"), "inline");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn what_is_imported_for_a_registry_is_what_a_pull_from_it_would_use() {
+    let auth = r#""auth": "YXV0aHM6cHc=""#;
+    for (text, expected) in [
+        (
+            r#"{"credHelpers": {"https://ghcr.io": "missing", "ghcr.io": "works"}}"#.to_owned(),
+            Some("user of ghcr.io"),
+        ),
+        (
+            r#"{"credHelpers": {"https://ghcr.io": "works", "ghcr.io": "missing"}}"#.to_owned(),
+            None,
+        ),
+        (
+            format!(r#"{{"auths": {{"ghcr.io": {{{auth}}}}}, "credHelpers": {{"ghcr.io": "not/a/name"}}}}"#),
+            None,
+        ),
+        (
+            format!(r#"{{"auths": {{"ghcr.io": {{{auth}}}}}, "credHelpers": {{"ghcr.io": 5}}}}"#),
+            None,
+        ),
+        (
+            format!(r#"{{"auths": {{"ghcr.io": {{{auth}}}}}, "credHelpers": {{"ghcr.io": "absent"}}}}"#),
+            None,
+        ),
+        (
+            format!(r#"{{"auths": {{"ghcr.io/team": {{{auth}}}}}, "credHelpers": {{"ghcr.io": "works"}}}}"#),
+            Some("user of ghcr.io"),
+        ),
+        (
+            format!(
+                r#"{{"auths": {{"ghcr.io": {{{auth}}}}}, "credHelpers": {{"https://ghcr.io": "works", "ghcr.io": ""}}}}"#
+            ),
+            Some("auths"),
+        ),
+        (
+            format!(
+                r#"{{"auths": {{"ghcr.io/team": {{{auth}}}}}, "credHelpers": {{"ghcr.io": ""}}, "credsStore": "works"}}"#
+            ),
+            Some("auths"),
+        ),
+    ] {
+        let environment = crate::helpers::environment();
+        let place = Origin::file("config.json");
+        let config = DockerConfig::parse(&text, &place, &environment).unwrap();
+        let image: ImageReference = "ghcr.io/team/app".parse().unwrap();
+        let pulled = config.resolve(&image).await.ok().flatten();
+        let pulled = pulled.and_then(|resolved| resolved.credential.username.clone());
+        assert_eq!(pulled.as_deref(), expected, "{text}");
+        let stored = config.stored().await;
+        let of_registry: Vec<Option<&str>> = stored
+            .credentials
+            .iter()
+            .filter(|stored| stored.key.contains("ghcr.io"))
+            .map(|stored| stored.credential.username.as_deref())
+            .collect();
+        assert_eq!(
+            of_registry,
+            expected.map(Some).into_iter().collect::<Vec<_>>(),
+            "{text}"
+        );
+    }
 }
 
 #[cfg(unix)]
