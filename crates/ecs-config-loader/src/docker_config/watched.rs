@@ -80,12 +80,15 @@ impl WatchedDockerConfig {
         environment: &Environment,
         helper_timeout: Option<Duration>,
     ) -> Result<Option<Self>, ConfigErrors> {
-        let Some(config) = DockerConfig::load(wanted, environment).await? else {
+        // The first one says which file it is. The fingerprint is taken before the one that is used is read: a file that
+        // is replaced in between differs from its fingerprint and is read again.
+        let Some(first) = DockerConfig::load(wanted, environment).await? else {
             return Ok(None);
         };
-        let config = limited(config, helper_timeout);
         let hasher = RandomState::new();
-        let fingerprint = fingerprint(&hasher, &config).await;
+        let fingerprint = fingerprint(&hasher, &first).await;
+        let config = DockerConfig::load(wanted, environment).await?.unwrap_or(first);
+        let config = limited(config, helper_timeout);
         Ok(Some(Self(Arc::new(Shared {
             wanted: wanted.clone(),
             environment: environment.clone(),

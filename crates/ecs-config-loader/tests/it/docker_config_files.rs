@@ -156,6 +156,10 @@ async fn an_unreadable_file_is_an_error_of_the_configuration() {
     );
 }
 
+fn login(user: &str) -> String {
+    format!(r#"{{"auths": {{"ghcr.io": {{"username": "{user}", "password": "pw"}}}}}}"#)
+}
+
 async fn user(keychain: &WatchedDockerConfig) -> Option<String> {
     let resolved = keychain.resolve(&image("ghcr.io/app")).await.unwrap()?;
     resolved.credential.username.clone()
@@ -172,8 +176,6 @@ async fn a_new_login_is_used_by_the_next_pull_and_a_broken_file_is_not() {
         .unwrap();
     assert_eq!(user(&keychain).await, None, "there is no file yet");
 
-    let login =
-        |user: &str| format!(r#"{{"auths": {{"ghcr.io": {{"username": "{user}", "password": "pw"}}}}}}"#);
     std::fs::write(&path, login("alice")).unwrap();
     assert_eq!(user(&keychain).await.as_deref(), Some("alice"));
     let before = keychain.current();
@@ -207,8 +209,6 @@ async fn a_new_login_is_used_by_the_next_pull_and_a_broken_file_is_not() {
 async fn many_pulls_see_a_new_login_at_once() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("config.json");
-    let login =
-        |user: &str| format!(r#"{{"auths": {{"ghcr.io": {{"username": "{user}", "password": "pw"}}}}}}"#);
     std::fs::write(&path, login("alice")).unwrap();
     let keychain = WatchedDockerConfig::load(&DockerConfigUse::Path(path.clone()), &Environment::default())
         .await
@@ -228,4 +228,27 @@ async fn many_pulls_see_a_new_login_at_once() {
         started.elapsed() < std::time::Duration::from_secs(2),
         "it is read once and not fifty times"
     );
+}
+
+#[tokio::test]
+async fn a_login_while_the_file_is_read_for_the_first_time_is_not_missed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("config.json");
+    let wanted = DockerConfigUse::Path(path.clone());
+    for delay in (0..40).map(|step| std::time::Duration::from_micros(step * 25)) {
+        std::fs::write(&path, login("old")).unwrap();
+        let replacement = directory.path().join("config.json.new");
+        std::fs::write(&replacement, login("new")).unwrap();
+        let path = path.clone();
+        let replacing = std::thread::spawn(move || {
+            std::thread::sleep(delay);
+            std::fs::rename(replacement, path).unwrap();
+        });
+        let keychain = WatchedDockerConfig::load(&wanted, &Environment::default())
+            .await
+            .unwrap()
+            .unwrap();
+        replacing.join().unwrap();
+        assert_eq!(user(&keychain).await.as_deref(), Some("new"), "{delay:?}");
+    }
 }
