@@ -110,24 +110,24 @@ impl fmt::Display for Arn {
     }
 }
 
-/// A text that is not an ARN.
+/// A text that is not an ARN. Each error has the text in quotes, or its form where it may be something secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ArnError {
     /// It has not the six parts.
-    #[error("{0:?} is not an ARN (arn:partition:service:region:account:resource)")]
+    #[error("{0} is not an ARN (arn:partition:service:region:account:resource)")]
     Form(String),
     /// No AWS partition has that name.
-    #[error("{0:?} names an unknown partition; aws, aws-cn and aws-us-gov are usual")]
+    #[error("{0} names an unknown partition; aws, aws-cn and aws-us-gov are usual")]
     Partition(String),
     /// The account is not twelve digits.
-    #[error("{0:?}: the account is not twelve digits")]
+    #[error("{0}: the account is not twelve digits")]
     Account(String),
     /// The region has characters that no region has.
-    #[error("{0:?}: the region is not one")]
+    #[error("{0}: the region is not one")]
     Region(String),
     /// It is an ARN, but of another kind than is needed here.
-    #[error("{found:?} is not the ARN of {wanted}")]
+    #[error("{found} is not the ARN of {wanted}")]
     Kind {
         /// What was given.
         found: String,
@@ -141,9 +141,24 @@ pub(crate) fn is_account(text: &str) -> bool {
     text.len() == 12 && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Somebody may have put a whole document where an ARN belongs: show enough to recognise it.
+/// A text as messages show it: in quotes where it can be a name or an ARN, and else by its form alone, because somebody
+/// may have put a credential or a whole document in its place.
 pub(crate) fn shown(text: &str) -> String {
-    text.chars().take(200).collect()
+    const LONGEST: usize = 200;
+    let is_name = text
+        .bytes()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"/_+=.@-:,".contains(&byte));
+    if is_name && text.len() <= LONGEST {
+        return format!("{text:?}");
+    }
+    let form = if text.trim_start().starts_with(['{', '[', '"']) {
+        " (beginning as JSON does)"
+    } else if is_name {
+        ""
+    } else {
+        " (not all of which can be in a name or an ARN)"
+    };
+    format!("a text of {} characters{form}", text.chars().count())
 }
 
 #[cfg(test)]
@@ -177,6 +192,32 @@ mod tests {
         ] {
             let error = Arn::parse(text).unwrap_err().to_string();
             assert!(error.contains(part), "{text:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_a_secret_is_told_by_its_form() {
+        for (text, expected) in [
+            ("", r#""""#),
+            (
+                "arn:aws:iam::111111111111:role/a+b=c,d.e@f-g_h",
+                r#""arn:aws:iam::111111111111:role/a+b=c,d.e@f-g_h""#,
+            ),
+            (
+                r#" {"username":"alice"}"#,
+                "a text of 21 characters (beginning as JSON does)",
+            ),
+            (
+                "correct horse",
+                "a text of 13 characters (not all of which can be in a name or an ARN)",
+            ),
+            (
+                "hunter2\u{e9}",
+                "a text of 8 characters (not all of which can be in a name or an ARN)",
+            ),
+            (&"a".repeat(201), "a text of 201 characters"),
+        ] {
+            assert_eq!(shown(text), expected);
         }
     }
 

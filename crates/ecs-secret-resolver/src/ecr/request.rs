@@ -81,7 +81,7 @@ impl EcrRequest {
     ) -> Result<Self, Diagnosis> {
         let registry = EcrRegistry::new(registry_id, region).ok_or_else(|| {
             configuration_error(format!(
-                "ecrAuthData: registry id {:?} in region {:?} cannot be a registry of Amazon ECR",
+                "ecrAuthData: registry id {} in region {} cannot be a registry of Amazon ECR",
                 shown(registry_id),
                 shown(region)
             ))

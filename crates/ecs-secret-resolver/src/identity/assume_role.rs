@@ -21,8 +21,8 @@ pub enum AssumeRoleError {
     /// The role is not given as the ARN of a role.
     #[error(transparent)]
     Role(#[from] ArnError),
-    /// The session name has characters that STS refuses.
-    #[error("session name {0:?} is not 2 to 64 letters, digits or any of _ + = , . @ -")]
+    /// The session name, in quotes or by its form, has characters that STS refuses.
+    #[error("session name {0} is not 2 to 64 letters, digits or any of _ + = , . @ -")]
     SessionName(String),
     /// The external id has a length or characters that STS refuses.
     #[error("the external id is not 2 to 1224 letters, digits or any of _ + = , . @ : / -")]

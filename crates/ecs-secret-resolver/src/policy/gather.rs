@@ -68,7 +68,7 @@ impl Gathered {
                 self.gap(
                     &input.container,
                     format!(
-                        "{:?} is not the ARN of a role: it cannot be told which accounts are others",
+                        "{} is not the ARN of a role: it cannot be told which accounts are others",
                         crate::arn::shown(written)
                     ),
                 );

@@ -161,9 +161,13 @@ impl Keychain for SecretKeychain {
             )
             .with_key(plan.requested.clone()),
             // It is what the pull will use, and the pull will fail on it.
-            Err(error) => Candidate::new(source, true, error.message())
-                .with_key(self.request.parameter.as_str())
-                .with_error(error.clone()),
+            Err(error) => {
+                let candidate = Candidate::new(source, true, error.message()).with_error(error.clone());
+                match self.request.key() {
+                    Some(key) => candidate.with_key(key),
+                    None => candidate,
+                }
+            }
         };
         candidate.origin = self.request.origin.clone();
         vec![candidate]

@@ -1,5 +1,6 @@
 //! What a container asks for.
 
+use std::fmt;
 use std::sync::Arc;
 
 use ecs_registry_auth::{Diagnosis, ErrorClass, ErrorName, Origin, Stage};
@@ -19,7 +20,7 @@ use crate::{Identity, Partition, SecretId};
 /// # let _ = request;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SecretRequest {
     pub(super) parameter: String,
     pub(super) identity: Option<Identity>,
@@ -115,6 +116,11 @@ impl SecretRequest {
         })
     }
 
+    /// The secret as `explain` lists it, where it names one.
+    pub(super) fn key(&self) -> Option<String> {
+        SecretId::parse(&self.parameter).ok().map(|id| id.to_string())
+    }
+
     fn region_by_name(&self) -> Option<String> {
         self.region.clone().or_else(|| self.task_region.clone())
     }
@@ -166,6 +172,22 @@ impl SecretRequest {
             .with_next_step("name the secret of another account by its full ARN"));
         }
         Ok(())
+    }
+}
+
+/// Without the text where it names no secret: it may be one.
+impl fmt::Debug for SecretRequest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("SecretRequest")
+            .field("parameter", &self.key())
+            .field("identity", &self.identity)
+            .field("region", &self.region)
+            .field("task_region", &self.task_region)
+            .field("task_account", &self.task_account)
+            .field("container", &self.container)
+            .field("origin", &self.origin)
+            .finish()
     }
 }
 
@@ -256,7 +278,8 @@ mod tests {
                 SecretRequest::new("a b")
                     .with_identity(own())
                     .with_container("web"),
-                "container web: repositoryCredentials: \"a b\" is not a secret's name",
+                "container web: repositoryCredentials: a text of 3 characters (not all of which can be in a name or an \
+                 ARN) is not a secret's name",
             ),
             (
                 SecretRequest::new("registry")

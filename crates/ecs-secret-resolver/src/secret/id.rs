@@ -35,7 +35,8 @@ pub struct SecretId {
     version_id: Option<String>,
 }
 
-/// A text that names no secret.
+/// A text that names no secret. Each error has the text, or the name in it, in quotes; and only its form where it may
+/// itself be something secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretIdError {
@@ -46,15 +47,15 @@ pub enum SecretIdError {
     #[error(transparent)]
     Arn(#[from] ArnError),
     /// The name has characters that no secret's name has, or is too long.
-    #[error("{0:?} is not a secret's name: 1 to 512 letters, digits or any of / _ + = . @ -")]
+    #[error("{0} is not a secret's name: 1 to 512 letters, digits or any of / _ + = . @ -")]
     Name(String),
     /// The suffix has not all of its three parts.
     #[error(
-        "{0:?}: after the secret come three parts, :json-key:version-stage:version-id, of which any may be empty"
+        "{0}: after the secret come three parts, :json-key:version-stage:version-id, of which any may be empty"
     )]
     Suffix(String),
     /// A stage and an id cannot both choose the version.
-    #[error("{0:?} gives a version stage and a version id: leave one empty")]
+    #[error("{0} gives a version stage and a version id: leave one empty")]
     StageAndId(String),
 }
 
@@ -63,7 +64,7 @@ impl SecretId {
     ///
     /// # Errors
     ///
-    /// [`SecretIdError`], with the text.
+    /// [`SecretIdError`].
     pub fn parse(text: &str) -> Result<Self, SecretIdError> {
         let text = text.trim();
         if text.is_empty() {
@@ -92,21 +93,23 @@ impl SecretId {
     }
 
     fn from_parts(text: &str, arn: Option<Arn>, name: &str, suffix: &[&str]) -> Result<Self, SecretIdError> {
+        // What follows a name may be a password: somebody may have written a login in its place.
+        let shown = || shown(if arn.is_some() { text } else { name });
         let is_name = (1..=NAME_MAX).contains(&name.len())
             && name
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"/_+=.@-".contains(&byte));
         if !is_name {
-            return Err(SecretIdError::Name(shown(text)));
+            return Err(SecretIdError::Name(shown()));
         }
         let given = |part: &str| (!part.is_empty()).then(|| part.to_owned());
         let (json_key, version_stage, version_id) = match *suffix {
             [] => (None, None, None),
             [json_key, stage, id] => (given(json_key), given(stage), given(id)),
-            _ => return Err(SecretIdError::Suffix(shown(text))),
+            _ => return Err(SecretIdError::Suffix(shown())),
         };
         if version_stage.is_some() && version_id.is_some() {
-            return Err(SecretIdError::StageAndId(shown(text)));
+            return Err(SecretIdError::StageAndId(shown()));
         }
         Ok(Self {
             arn,
@@ -168,12 +171,23 @@ impl SecretId {
     /// Whether the ARN ends as whole ones do: a hyphen and six random characters. A name may end so by chance.
     #[must_use]
     pub fn has_random_suffix(&self) -> bool {
-        self.arn.is_some()
-            && self.name.rsplit_once('-').is_some_and(|(name, suffix)| {
-                !name.is_empty()
-                    && suffix.len() == SUFFIX
-                    && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric())
-            })
+        self.random_suffix().is_some()
+    }
+
+    fn random_suffix(&self) -> Option<&str> {
+        self.arn.as_ref()?;
+        let (name, suffix) = self.name.rsplit_once('-')?;
+        let is_random = !name.is_empty()
+            && suffix.len() == SUFFIX
+            && suffix.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        is_random.then_some(suffix)
+    }
+
+    /// What is taken for the random suffix and looks like a word: of the random ones, one in two hundred does, and
+    /// names such as `prod-docker` are common.
+    pub(crate) fn doubtful_suffix(&self) -> Option<&str> {
+        self.random_suffix()
+            .filter(|suffix| suffix.bytes().all(|byte| byte.is_ascii_lowercase()))
     }
 }
 
@@ -331,6 +345,38 @@ mod tests {
             );
         }
         assert!(!SecretId::parse("a-AbCdEf").unwrap().has_random_suffix());
+    }
+
+    #[test]
+    fn a_word_of_six_letters_is_a_doubtful_suffix() {
+        let arn = |name: &str| format!("{ARN}{name}");
+        for (text, doubtful) in [
+            (arn("prod-docker"), Some("docker")),
+            (arn("a-Docker"), None),
+            (arn("a-docke1"), None),
+            (arn("a-docker-AbCdEf"), None),
+            ("prod-docker".to_owned(), None),
+        ] {
+            let id = SecretId::parse(&text).unwrap();
+            assert_eq!(id.doubtful_suffix(), doubtful, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_credential_in_place_of_a_name_is_not_repeated() {
+        for text in [
+            r#"{"username":"alice","password":"hunter2"}"#,
+            r#"username="alice" password="hunter2""#,
+            "alice:hunter2",
+            "alice:a:hunter2:b",
+            ":hunter2",
+            "https://alice:hunter2@registry.example.com",
+            &format!("{}hunter2", "a".repeat(600)),
+            &format!("{}hunter2 {ARN}", "a".repeat(20)),
+        ] {
+            let error = SecretId::parse(text).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
+        }
     }
 
     proptest! {

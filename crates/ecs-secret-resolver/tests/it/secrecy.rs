@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use ecs_secret_resolver::{Identity, ResolverSettings};
+use ecs_secret_resolver::{Identity, ResolverSettings, SecretRequest};
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::support::{ARN, Aws, PASSWORD, assumed, assumed_role, error, keychain, resolve, role_keys, value};
+use crate::support::{
+    ARN, Aws, PASSWORD, assumed, assumed_role, error, keychain, resolve, role_keys, shown, value,
+};
 
 /// Everything that was logged.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +42,31 @@ fn own_lines(log: &Log) -> String {
         .filter(|line| line.contains("ecs_secret_resolver"))
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+#[tokio::test]
+async fn a_login_in_place_of_the_secrets_name_is_not_shown() {
+    let aws = Aws::start().await;
+    let image = crate::support::image();
+    for login in [
+        format!(r#"{{"username":"alice","password":"{PASSWORD}"}}"#),
+        format!("alice:{PASSWORD}"),
+        format!("alice {PASSWORD}"),
+    ] {
+        let request = SecretRequest::new(&login).with_identity(Identity::ready(role_keys()));
+        let debug = format!("{request:?}");
+        let keychain = aws.resolver().keychain(request);
+        let candidates = ecs_registry_auth::Keychain::candidates(&keychain, &image);
+        assert_eq!(candidates[0].key, None);
+        let diagnosis = shown(&resolve(&keychain).await.unwrap_err());
+        for text in [debug, format!("{candidates:?} {keychain:?}"), diagnosis] {
+            assert!(!text.contains(PASSWORD), "{text}");
+        }
+    }
+    let request = SecretRequest::new("registry").with_region("eu-west-1");
+    let candidates = ecs_registry_auth::Keychain::candidates(&aws.resolver().keychain(request), &image);
+    assert_eq!(candidates[0].key.as_deref(), Some("registry"), "a name is told");
+    assert!(aws.server.received_requests().await.unwrap().is_empty());
 }
 
 #[tokio::test]
