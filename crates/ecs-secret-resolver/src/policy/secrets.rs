@@ -113,6 +113,15 @@ fn locate(
             );
             return None;
         }
+        if let Some(word) = secret_id.doubtful_suffix() {
+            gathered.hint(
+                container,
+                format!(
+                    "secret {arn} is taken for a whole ARN: if its name itself ends in {word:?}, write the six random \
+                     characters after it too, or this statement allows nothing"
+                ),
+            );
+        }
         let suffix = if secret_id.has_random_suffix() {
             ""
         } else {

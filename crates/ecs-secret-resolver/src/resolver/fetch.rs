@@ -109,6 +109,19 @@ impl SecretResolver {
         if failure.kind == FailureKind::NotFound {
             return diagnosis.with_next_step(where_it_may_be(plan, &key.region));
         }
+        if failure.kind == FailureKind::Denied
+            && failure.action == ACTION
+            && let Some(word) = plan.id.doubtful_suffix()
+        {
+            let step = diagnosis
+                .next_step()
+                .map(|step| format!("{step}; "))
+                .unwrap_or_default();
+            return diagnosis.with_next_step(format!(
+                "{step}if the secret's name itself ends in {word:?}, its ARN lacks the six random characters after it: \
+                 name the secret by its whole ARN"
+            ));
+        }
         diagnosis
     }
 }

@@ -34,6 +34,23 @@ fn what_cannot_work_is_a_gap() {
 }
 
 #[test]
+fn an_arn_that_ends_in_a_word_may_lack_its_random_characters() {
+    for (name, is_doubtful) in [
+        ("prod-docker", true),
+        ("prod-docker-AbCdEf", false),
+        ("prod", false),
+    ] {
+        let advice = least_privilege(&[secret(&WHOLE.replace("registry-AbCdEf", name))]);
+        let hint = format!("secret:{name} is taken for a whole ARN: if its name itself ends in \"docker\"");
+        let is_told = advice
+            .notes
+            .iter()
+            .any(|note| note.kind == NoteKind::Hint && note.to_string().contains(&hint));
+        assert_eq!(is_told, is_doubtful, "{advice}");
+    }
+}
+
+#[test]
 fn owners_of_other_accounts_allow_the_role_and_nobody_else() {
     let key = format!("arn:aws:kms:eu-west-1:222222222222:key/{KEY_ID}");
     let advice = least_privilege(&[
