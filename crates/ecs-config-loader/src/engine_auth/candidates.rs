@@ -84,7 +84,7 @@ fn reason_for(entry: &Indexed, choice: &Choice<'_>, image: &ImageReference) -> S
     let key = &entry.key;
     let mut reason = if matches!(choice, Choice::Beyond(..)) {
         format!(
-            "{}, but it is the only key of {}",
+            "{}, but it is the only usable key of {}",
             not_a_prefix(entry, image),
             key.registry
         )

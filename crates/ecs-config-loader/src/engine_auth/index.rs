@@ -27,7 +27,7 @@ pub(super) struct Indexed {
     pub(super) answer: Result<ResolvedCredential, EntryError>,
 }
 
-/// Whether the only key of a registry is used for images outside of its path, as the agent does.
+/// Whether the only usable key of a registry is used for images outside of its path, as the agent does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum SoleKey {
     UsedBeyondItsPath,
@@ -64,7 +64,7 @@ struct PathEntries {
 pub(super) enum Choice<'a> {
     /// This entry covers it.
     Covered(usize, &'a ResolvedCredential),
-    /// This entry does not cover it, but is the only one of the registry.
+    /// This entry does not cover it, but is the only usable one of the registry.
     Beyond(usize, &'a ResolvedCredential),
     /// This entry should have answered, and is broken.
     Broken(usize),
@@ -216,7 +216,7 @@ fn beyond(entry: &Indexed) -> Option<ResolvedCredential> {
     let mut provenance = Provenance::clone(&resolved.provenance);
     provenance.notes.push(
         format!(
-            "path {} does not cover the image; the key is used because it is the only one of {}",
+            "path {} does not cover the image; the key is used because it is the only usable one of {}",
             entry.key.path, entry.key.registry
         )
         .into(),

@@ -64,7 +64,9 @@ fn every_reason_is_said_in_words() {
         (
             &["ghcr.io/team2"],
             "ghcr.io/team/app",
-            &["+ ghcr.io/team2: path team2 is not a prefix of team/app, but it is the only key of ghcr.io"],
+            &[
+                "+ ghcr.io/team2: path team2 is not a prefix of team/app, but it is the only usable key of ghcr.io",
+            ],
         ),
         (
             &["docker.io/team2"],
@@ -76,6 +78,14 @@ fn every_reason_is_said_in_words() {
             "ghcr.io/team/app",
             &[
                 "+ ghcr.io: it is for all of ghcr.io",
+                "- ghcr.io/team: it is broken: field \"auth\" is not base64",
+            ],
+        ),
+        (
+            &["ghcr.io/team2", "broken ghcr.io/team"],
+            "ghcr.io/team/app",
+            &[
+                "+ ghcr.io/team2: path team2 is not a prefix of team/app, but it is the only usable key of ghcr.io",
                 "- ghcr.io/team: it is broken: field \"auth\" is not base64",
             ],
         ),
