@@ -11,7 +11,8 @@
 //! * `Ok(Some(_))`: this credential, and its [`Provenance`] says where it came from.
 //! * `Ok(None)`: this source has nothing for the image; the next source may be asked.
 //! * `Err(_)`: the source should have had an answer and could not give it. This **stops** a [`KeychainChain`]:
-//!   a broken credential never turns into another credential or into an anonymous pull.
+//!   a broken credential never turns into an anonymous pull or into the credential of another source. Which of its own
+//!   credentials a source gives, and whether a usable one stands in for a broken one, is for that source to document.
 //!
 //! Secrets are [`Secret`] from the first byte: their `Debug` is redacted, there is no `Display` and no
 //! serialisation, and their memory is zeroized when dropped.
