@@ -39,6 +39,14 @@ async fn a_profile_with_a_credential_process_assumes_the_execution_role() -> Res
     assert_eq!(output.code, 0, "{}", output.stderr);
     assert_eq!(output.container("web")?["credential"]["role"], stage.role);
 
+    // And before the keys of the environment, as in the AWS command line.
+    let bystander = [
+        ("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE"),
+        ("AWS_SECRET_ACCESS_KEY", "of-a-bystander"),
+    ];
+    let output = run("developer")?.envs(bystander).run().await?;
+    assert_eq!(output.code, 0, "{}", output.stderr);
+
     let output = run("nobody")?.run().await?;
     assert_eq!(output.code, 4, "{}", output.stderr);
     assert!(!output.stderr.contains(&stage.operator.secret_access_key));

@@ -7,13 +7,14 @@ use std::time::{Duration, SystemTime};
 use aws_config::environment::EnvironmentVariableRegionProvider;
 use aws_config::imds::region::ImdsRegionProvider;
 use aws_config::meta::region::RegionProviderChain;
-use aws_config::profile::ProfileFileRegionProvider;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider};
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_types::region::Region;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use ecs_registry_auth::Diagnosis;
@@ -275,8 +276,31 @@ async fn load(options: &AwsOptions, fallback_region: &str) -> Result<Base, Diagn
     let endpoint = loaded.endpoint_url().map(with_scheme);
     let mut builder = loaded.to_builder();
     builder.set_endpoint_url(endpoint);
+    if let Some(profile) = &options.profile {
+        builder.set_credentials_provider(Some(profile_credentials(profile, &loaded)));
+    }
     let config = builder.service_config(WithScheme(loaded)).build();
     Ok(Base { config, region })
+}
+
+/// A profile that was asked for by name is who to be: the default chain would take keys of the environment before it.
+fn profile_credentials(profile: &str, loaded: &SdkConfig) -> SharedCredentialsProvider {
+    let mut config = ProviderConfig::without_region()
+        .with_region(loaded.region().cloned())
+        .with_use_fips(loaded.use_fips())
+        .with_use_dual_stack(loaded.use_dual_stack());
+    if let Some(client) = loaded.http_client() {
+        config = config.with_http_client(client);
+    }
+    if let Some(timeouts) = loaded.timeout_config() {
+        config = config.with_timeout_config(timeouts.clone());
+    }
+    SharedCredentialsProvider::new(
+        ProfileFileCredentialsProvider::builder()
+            .configure(&config)
+            .profile_name(profile)
+            .build(),
+    )
 }
 
 async fn configured_region(profile: Option<&str>) -> Option<Region> {

@@ -43,7 +43,8 @@ impl AwsOptions {
         self
     }
 
-    /// The profile of the shared configuration files.
+    /// The profile of the shared configuration files, whose credentials are then used even where the environment has
+    /// some, as `--profile` of the AWS command line does. `AWS_PROFILE` alone does not go before them.
     #[must_use]
     pub fn with_profile(mut self, profile: impl Into<String>) -> Self {
         self.profile = Some(profile.into());
