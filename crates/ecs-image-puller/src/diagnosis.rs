@@ -72,6 +72,7 @@ fn consequence(cause: Cause, message: &str) -> (ErrorName, ErrorClass, Recovery)
     use ErrorName as Name;
     match cause {
         Cause::NoCredentialSent
+        | Cause::CredentialUnfit
         | Cause::CredentialRefused
         | Cause::HubLoginRejected
         | Cause::Denied

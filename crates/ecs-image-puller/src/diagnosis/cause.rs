@@ -6,6 +6,8 @@ use crate::engine::{EngineError, EngineErrorKind};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Cause {
     NoCredentialSent,
+    /// One was sent that is no user name and password, to a registry that takes nothing else.
+    CredentialUnfit,
     CredentialRefused,
     HubLoginRejected,
     Denied,
@@ -191,6 +193,7 @@ impl Cause {
         });
         match cause {
             Self::CredentialRefused if !credential_sent => Self::NoCredentialSent,
+            Self::NoCredentialSent if credential_sent => Self::CredentialUnfit,
             other => other,
         }
     }

@@ -403,6 +403,19 @@ const ROWS: &[Row] = {
             AnotherCredential,
             &["denied"],
         ),
+        // What an identity token is to a registry that knows no token server.
+        (
+            500,
+            "Get \"https://registry.example.com/v2/\": no basic auth credentials",
+            true,
+            Refused,
+            AnotherCredential,
+            &[
+                "wants a user name and a password",
+                "is something else",
+                "identity token",
+            ],
+        ),
         // A web server that is no registry, as the engine tells it.
         (
             500,

@@ -49,6 +49,10 @@ impl<'a> Words<'a> {
                 "{registry} wants a credential for {image}, and none was sent{}",
                 self.tried()
             ),
+            Cause::CredentialUnfit => format!(
+                "{registry} wants a user name and a password for {image}, and the credential of {} is something else",
+                self.evidence.provenance
+            ),
             Cause::CredentialRefused | Cause::HubLoginRejected => {
                 format!("{registry} refused {sent} for {image}")
             }
@@ -149,6 +153,9 @@ impl<'a> Words<'a> {
         let registry = self.evidence.image.registry();
         Some(match self.cause {
             Cause::NoCredentialSent => self.add_credential(),
+            Cause::CredentialUnfit => {
+                self.fix_credential("the registry takes neither an identity token nor an empty user name")
+            }
             Cause::CredentialRefused => self.fix_credential("rotate or correct it"),
             Cause::HubLoginRejected => self.fix_credential(
                 "Docker Hub takes the user name, not the e-mail address, and an access token in place of the password",
