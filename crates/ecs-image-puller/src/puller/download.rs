@@ -70,9 +70,10 @@ impl Operation<'_> {
 
     /// Has the engine pull, or waits for the same pull of another call.
     async fn fly(&mut self) -> Result<(Arc<Landing>, Arc<Progress>), Verdict> {
-        let mine = self.identity();
         let mut joins_others = true;
         loop {
+            // Showing access may have replaced the credential.
+            let mine = self.identity();
             let is_shown = self.is_access_shown;
             let may_join = |flight: &PullFlight| flight.identity == mine || (joins_others && is_shown);
             let boarded = self
@@ -89,9 +90,23 @@ impl Operation<'_> {
                     joins_others = self.show_access().await?;
                     continue;
                 }
+                // Apart from the others, and with whoever has the same credential.
                 Boarded::Refused => {
-                    let (info, request) = self.new_flight();
-                    (info, request.shared())
+                    let key = PullKey {
+                        apart: Some(mine),
+                        ..self.pull_key()
+                    };
+                    match self.puller.pulls.board(key, |_| true, || self.new_flight()) {
+                        Boarded::Began(info, flight) => (info, flight),
+                        Boarded::Joined(info, flight) => {
+                            self.facts.shared = true;
+                            (info, flight)
+                        }
+                        Boarded::Refused => {
+                            let (info, request) = self.new_flight();
+                            (info, request.shared())
+                        }
+                    }
                 }
             };
             let landing = self.follow(flight, &info.progress).await;
@@ -110,6 +125,7 @@ impl Operation<'_> {
             repository: self.request.image().familiar_name().to_owned(),
             version: self.version(),
             platform: self.request.platform().cloned(),
+            apart: None,
         }
     }
 

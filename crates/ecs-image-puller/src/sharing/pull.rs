@@ -22,6 +22,8 @@ pub(crate) struct PullKey {
     /// Digest, or else tag.
     pub(crate) version: String,
     pub(crate) platform: Option<Platform>,
+    /// Whose it is where it is not for all: this credential could not show access to join the others.
+    pub(crate) apart: Option<Identity>,
 }
 
 /// A pull that others may join.

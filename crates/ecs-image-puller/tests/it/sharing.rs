@@ -229,6 +229,27 @@ async fn an_engine_that_cannot_ask_pulls_for_each_credential() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_engine_that_cannot_ask_pulls_once_for_each_credential() {
+    let engine = slow();
+    // As podman: never.
+    for _ in 0..100 {
+        engine.fail_distribution(EngineError::new(EngineErrorKind::Unsupported, "no such endpoint"));
+    }
+    let puller = puller(&engine);
+    let calls = (0..10).map(|number| {
+        let puller = &puller;
+        let user = if number % 2 == 0 { "alice" } else { "bob" };
+        async move { pull(puller, &as_user(IMAGE, user, "right")).await.0 }
+    });
+    let mut shared = 0;
+    for outcome in join_all(calls).await {
+        shared += u32::from(outcome.unwrap().facts.shared);
+    }
+    assert_eq!(shared, 8);
+    assert_eq!(sent_to_pull(&engine), ["alice", "bob"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn two_hundred_pulls_keep_to_the_limit_and_manifests_do_not_wait() {
     let images: Vec<String> = (0..200)
         .map(|number| format!("r{}.example.com/app:v{number}", number % 2))
