@@ -111,6 +111,9 @@ impl Keychain for EcrKeychain {
         refused: &'a ResolvedCredential,
     ) -> ResolveFuture<'a> {
         Box::pin(async move {
+            if refused.provenance.source != CredentialSource::Ecr {
+                return Ok(None);
+            }
             let request = self.checked(image)?;
             let token = self.tokens.after_refusal(&request, &refused.credential).await?;
             Ok(token.map(|token| self.answer(image, &token)))

@@ -1,5 +1,6 @@
 //! How long tokens live.
 
+use ecs_registry_auth::{CredentialSource, Provenance, RegistryCredential};
 use futures_util::future::join_all;
 
 use super::*;
@@ -152,6 +153,20 @@ async fn a_refused_token_is_replaced_once_for_all_who_were_refused() {
         .unwrap()
         .unwrap();
     assert_eq!(password(&third), "three");
+}
+
+#[tokio::test]
+async fn no_token_is_fetched_for_a_refused_credential_of_another_source() {
+    let server = MockServer::start().await;
+    let keychain = tokens(&server).keychain(request());
+    let image = image(IMAGE);
+    let refused = ResolvedCredential::new(
+        RegistryCredential::basic("alice", "hunter2"),
+        Provenance::new(CredentialSource::EngineAuth, image.registry().clone()),
+    );
+    let answer = keychain.resolve_after_refusal(&image, &refused).await.unwrap();
+    assert!(answer.is_none());
+    assert_eq!(calls(&server).await, 0);
 }
 
 #[tokio::test]
