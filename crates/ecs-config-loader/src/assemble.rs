@@ -81,6 +81,11 @@ pub(crate) async fn assemble(
         &mut findings,
     )
     .await;
+    if strictness == Strictness::Strict {
+        for finding in &mut findings {
+            finding.severity = Severity::Error;
+        }
+    }
     Outcome { config, findings }
 }
 

@@ -10,7 +10,7 @@ use crate::engine_auth::entry::EntryShape;
 use crate::engine_auth::index::Entry;
 use crate::layers::{Layers, Sources, Written};
 use crate::{
-    AuthType, Config, Decryptor, EncryptedAuthData, EngineAuth, Finding, Setting, Severity, Strictness, names,
+    AuthType, Config, Decryptor, EncryptedAuthData, EngineAuth, Finding, Setting, Strictness, names,
 };
 
 /// Fills in the type and the credentials of `config`.
@@ -31,11 +31,6 @@ pub(crate) async fn read(
         Err(finding) => own.push(finding),
     }
     readable_secrets(sources, layers, &mut own);
-    if strictness == Strictness::Strict {
-        for finding in &mut own {
-            finding.severity = Severity::Error;
-        }
-    }
     findings.append(&mut own);
 }
 

@@ -168,7 +168,7 @@ impl Loader {
         self
     }
 
-    /// Whether every warning about engine auth is an error.
+    /// Whether every warning is an error.
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         self.strictness = if strict {
