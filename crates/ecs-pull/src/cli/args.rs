@@ -67,7 +67,8 @@ pub(crate) struct Global {
     pub(crate) progress: Progress,
 
     /// Also use Docker's own logins: its config.json where Docker looks for it, or at PATH
-    #[arg(long, global = true, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    #[arg(long, global = true, value_name = "PATH", num_args = 0..=1, require_equals = true, default_missing_value = "",
+        value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
     pub(crate) docker_config: Option<PathBuf>,
 
     /// Make every warning about the configuration an error

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use ecs_config_loader::{
-    Config, ConfigErrors, DEFAULT_ENV_FILE, DockerConfig, ImportedAuth, Severity, write_env_file,
+    Config, ConfigErrors, DEFAULT_ENV_FILE, DockerConfig, Finding, ImportedAuth, Severity, write_env_file,
 };
 use ecs_pull::{ExitCode, KmsAuthData};
 use ecs_secret_resolver::Identity;
@@ -61,10 +61,15 @@ fn text(config: &Config) -> String {
 }
 
 async fn check(context: &Context) -> Result<ExitCode, Failure> {
-    let findings = setup::loader(context)?.check().await;
+    let mut findings = findings(context).await?;
+    if context.global.strict {
+        for finding in &mut findings {
+            finding.severity = Severity::Error;
+        }
+    }
     let bad = findings
         .iter()
-        .filter(|finding| finding.severity == Severity::Error || context.global.strict);
+        .filter(|finding| finding.severity == Severity::Error);
     let code = ExitCode::worst(bad.map(|finding| finding.class().into()));
     let ok = code == ExitCode::Success;
     match context.global.output {
@@ -87,6 +92,21 @@ async fn check(context: &Context) -> Result<ExitCode, Failure> {
         Output::Json => print(&render::json(&json!({ "findings": findings, "ok": ok }))?)?,
     };
     Ok(code)
+}
+
+/// Everything that a pull with this configuration would fail on or warn about.
+async fn findings(context: &Context) -> Result<Vec<Finding>, Failure> {
+    let loader = setup::loader(context)?;
+    let Ok(config) = loader.load().await else {
+        return Ok(loader.check().await);
+    };
+    let mut findings = config.warnings;
+    match DockerConfig::load(&config.docker_config.value, &context.environment).await {
+        Ok(Some(docker_config)) => findings.extend_from_slice(docker_config.findings()),
+        Ok(None) => {}
+        Err(errors) => findings.extend_from_slice(errors.findings()),
+    }
+    Ok(findings)
 }
 
 async fn import_logins(context: &Context, import: &Import) -> Result<ExitCode, Failure> {

@@ -4,9 +4,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use ecs_config_loader::{
-    Config, DockerConfigUse, Environment, Finding, Loader, Setting, WatchedDockerConfig,
-};
+use ecs_config_loader::{Config, DockerConfigUse, Environment, Finding, Loader, WatchedDockerConfig};
 use ecs_image_puller::HostChoice;
 use ecs_pull::{Client, ExitCode, KmsAuthData, Rights, Task};
 use ecs_registry_auth::Origin;
@@ -61,7 +59,11 @@ impl Setup {
             .await
             .map_err(|errors| invalid(&errors))?;
         if let Some(docker_config) = &docker_config {
-            warn(global, docker_config.current().findings());
+            let current = docker_config.current();
+            if global.strict && !current.findings().is_empty() {
+                return Err(unusable(current.findings()));
+            }
+            warn(global, current.findings());
         }
         let mut options = aws_options(context)?;
         if let (None, Some(region)) = (&global.region, &config.region) {
@@ -82,9 +84,6 @@ impl Setup {
         if global.profile.is_some() {
             builder = builder.instance(Identity::caller());
         }
-        if let Some(url) = &global.docker_host {
-            builder = builder.docker_host(url.clone(), Origin::argument("--docker-host"));
-        }
         Ok(Self {
             client: builder.build(),
             task,
@@ -100,28 +99,45 @@ pub(crate) fn loader(context: &Context) -> Result<Loader, Failure> {
         Some(_) => KmsAuthData::new(aws, Identity::caller()),
         None => KmsAuthData::of_instance(aws),
     };
-    let loader = Loader::new(context.environment.clone())
-        .strict(context.global.strict)
+    let global = &context.global;
+    let mut loader = Loader::new(context.environment.clone())
+        .strict(global.strict)
         .decryptor(Arc::new(decryptor));
-    Ok(match &context.global.config_file {
-        Some(path) => loader.env_file(path),
-        None => loader,
-    })
-}
-
-/// The configuration, with its warnings shown.
-async fn config(context: &Context) -> Result<Config, Failure> {
-    let mut config = loader(context)?.load().await.map_err(|errors| invalid(&errors))?;
-    warn(&context.global, &config.warnings);
-    if let Some(path) = &context.global.docker_config {
+    if let Some(path) = &global.config_file {
+        loader = loader.env_file(path);
+    }
+    if let Some(region) = &global.region {
+        loader = loader.region(region, Origin::argument("--region"));
+    }
+    if let Some(url) = &global.docker_host {
+        loader = loader.docker_host(url, Origin::argument("--docker-host"));
+    }
+    if let Some(path) = &global.docker_config {
         let wanted = if path.as_os_str().is_empty() {
             DockerConfigUse::Standard
         } else {
             DockerConfigUse::Path(path.clone())
         };
-        config.docker_config = Setting::new(wanted, Origin::argument("--docker-config"));
+        loader = loader.docker_config(wanted, Origin::argument("--docker-config"));
     }
+    Ok(loader)
+}
+
+/// The configuration, with its warnings shown.
+async fn config(context: &Context) -> Result<Config, Failure> {
+    let config = loader(context)?.load().await.map_err(|errors| invalid(&errors))?;
+    warn(&context.global, &config.warnings);
     Ok(config)
+}
+
+/// What a strict command ends with where another has warnings.
+fn unusable(findings: &[Finding]) -> Failure {
+    Failure::all(
+        ExitCode::Configuration,
+        findings
+            .iter()
+            .map(|finding| (finding.to_string(), finding.next_step.clone())),
+    )
 }
 
 fn warn<'a>(global: &Global, findings: impl IntoIterator<Item = &'a Finding>) {

@@ -68,6 +68,64 @@ fn warnings_fail_a_check_only_when_it_is_strict() {
 }
 
 #[test]
+fn a_check_says_what_an_image_would_be_explained_with() {
+    const MALFORMED: &str = "{";
+    const BROKEN: &str = r#"{"auths": {"other.example.com": {"auth": "!!"}}}"#;
+    let warned = "export ECS_ENGINE_AUTH_TYPE=docker\n";
+    for (config_file, docker_config, lenient, strict) in [
+        ("", None, 0, 0),
+        (warned, None, 0, 3),
+        ("", Some(DOCKER_CONFIG), 0, 0),
+        ("", Some(BROKEN), 0, 3),
+        ("", Some(MALFORMED), 3, 3),
+    ] {
+        let sandbox = Sandbox::new();
+        sandbox.file("ecs.config", config_file);
+        let option = docker_config.map(|content| {
+            let path = sandbox.file("config.json", content);
+            format!("--docker-config={}", path.display())
+        });
+        for command in [&["config", "check"][..], &["explain", "registry.example.com/app"]] {
+            let run = |strict: &[&str]| {
+                let arguments = strict
+                    .iter()
+                    .chain(command)
+                    .map(|argument| (*argument).to_owned());
+                sandbox.run(arguments.chain(option.clone()))
+            };
+            for (run, expected) in [(run(&[]), lenient), (run(&["--strict"]), strict)] {
+                let all = format!("{}{}", run.stdout, run.stderr);
+                assert_eq!(
+                    run.code, expected,
+                    "{config_file:?} {docker_config:?} {command:?}\n{all}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn arguments_are_part_of_the_configuration() {
+    let sandbox = Sandbox::new().with_variable("ECS_EXTERNAL", "true");
+    assert_eq!(sandbox.run(["config", "check"]).code, 3);
+    let run = sandbox.run([
+        "--region=eu-west-1",
+        "--docker-host=tcp://engine.example.com:2376",
+        "--docker-config",
+        "config",
+        "show",
+    ]);
+    assert_eq!(run.code, 0, "{}", run.stderr);
+    for expected in [
+        "(--region)",
+        "(--docker-host)",
+        "ECS_ENGINE_AUTH_DOCKER_CONFIG=true  (--docker-config)",
+    ] {
+        assert!(run.stdout.contains(expected), "{expected}\n{}", run.stdout);
+    }
+}
+
+#[test]
 fn imported_logins_are_written_for_the_owner_alone_and_found_again() {
     for (wanted, password_is_plain) in [("dockercfg", false), ("docker", true)] {
         let sandbox = Sandbox::new();
