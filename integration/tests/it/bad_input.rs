@@ -1,7 +1,7 @@
 //! What users get wrong: each mistake has its exit code and one message with the place and the next step.
 
 use anyhow::Result;
-use integration::{ClosedPort, Stage, TaskDefinition};
+use integration::{ClosedPort, EcsPull, Stage, TaskDefinition};
 
 /// One mistake and what must come of it.
 struct Mistake<'a> {
@@ -228,5 +228,19 @@ async fn an_unreachable_aws_is_a_credential_failure_that_names_the_endpoint() ->
         output.stderr
     );
     assert!(!output.stderr.contains("dispatch failure"), "{}", output.stderr);
+    Ok(())
+}
+
+#[tokio::test]
+async fn two_identities_at_once_are_a_mistake_of_usage() -> Result<()> {
+    let role = ["--execution-role-arn", "arn:aws:iam::111111111111:role/app"];
+    for other in [&["--caller-credentials"][..], &["--execution-credentials", "-"]] {
+        let run = EcsPull::new(["pull", "registry.example.com/team/web:v1"])?;
+        let output = run.args(role).args(other).run().await?;
+        assert_eq!(output.code, 2, "{}", output.stderr);
+        for option in [role[0], other[0]] {
+            assert!(output.stderr.contains(option), "{option}: {}", output.stderr);
+        }
+    }
     Ok(())
 }

@@ -259,11 +259,11 @@ pub(crate) struct Who {
     pub(crate) external_id: Option<String>,
 
     /// Ready keys of the execution role, as the control plane sends them (JSON); `-` reads stdin
-    #[arg(long, value_name = "FILE|-", conflicts_with_all = ["external_id", "caller_credentials"])]
+    #[arg(long, value_name = "FILE|-", conflicts_with_all = ["execution_role_arn", "external_id", "caller_credentials"])]
     pub(crate) execution_credentials: Option<PathBuf>,
 
     /// Fetch secrets with the caller's own rights instead of assuming the execution role
-    #[arg(long, conflicts_with = "external_id")]
+    #[arg(long, conflicts_with_all = ["execution_role_arn", "external_id"])]
     pub(crate) caller_credentials: bool,
 
     /// Fetch a token for images at public.ecr.aws, for its higher quota, where they would be pulled anonymously
