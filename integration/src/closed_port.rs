@@ -13,15 +13,14 @@ pub struct ClosedPort {
 }
 
 impl ClosedPort {
-    /// Takes `port`, or any if that is 0.
+    /// Takes a free port.
     ///
     /// # Errors
-    /// Somebody has it.
-    pub fn take(port: u16) -> Result<Self> {
+    /// There is none.
+    pub fn take() -> Result<Self> {
+        // Not for reuse, or others could take it as well for as long as nobody listens.
         let socket = TcpSocket::new_v4()?;
-        // Whoever had it before may have left connections in their last minute.
-        socket.set_reuseaddr(true)?;
-        socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+        socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
         Ok(Self { socket })
     }
 
@@ -47,7 +46,7 @@ mod tests {
             .enable_io()
             .build()?;
         let _guard = runtime.enter();
-        let closed = ClosedPort::take(0)?;
+        let closed = ClosedPort::take()?;
         let refused = TcpStream::connect(("127.0.0.1", closed.number()?)).unwrap_err();
         assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
         assert!(std::net::TcpListener::bind(("127.0.0.1", closed.number()?)).is_err());

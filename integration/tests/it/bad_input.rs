@@ -212,7 +212,7 @@ async fn a_failure_is_one_json_document_too() -> Result<()> {
 #[tokio::test]
 async fn an_unreachable_aws_is_a_credential_failure_that_names_the_endpoint() -> Result<()> {
     let stage = Stage::start().await?;
-    let closed = ClosedPort::take(0)?;
+    let closed = ClosedPort::take()?;
     let port = closed.number()?;
     let endpoint = format!("http://127.0.0.1:{port}");
     let run = stage.pull(&stage.task_definition(), &["--container", "web"])?;

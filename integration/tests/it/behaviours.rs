@@ -9,8 +9,8 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use futures_util::future::try_join_all;
 use integration::{
-    Access, ClosedPort, EcsPull, Engine, Image, Login, Output, Part, Platform, Registry, RegistryRequest,
-    Stage, TaskDefinition,
+    Access, EcsPull, Engine, Image, Login, Output, Part, Platform, Registry, RegistryRequest, Stage,
+    TaskDefinition,
 };
 use serde_json::{Value, json};
 
@@ -279,13 +279,6 @@ async fn a_cached_image_is_used_when_the_registry_is_gone_and_never_after_a_deni
     }
 
     drop(registry);
-    let port = host
-        .registry_host
-        .rsplit(':')
-        .next()
-        .unwrap_or_default()
-        .parse()?;
-    let _gone = ClosedPort::take(port)?;
     // All at once: each tries for a quarter of a minute.
     let cases = [
         (Some(ALICE), "default", true),

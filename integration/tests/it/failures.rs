@@ -94,7 +94,7 @@ async fn what_no_other_try_would_change_is_final_at_once() -> Result<()> {
 #[tokio::test]
 async fn a_registry_that_is_gone_is_named_after_every_attempt() -> Result<()> {
     let site = Site::start().await?;
-    let gone = ClosedPort::take(0)?;
+    let gone = ClosedPort::take()?;
     let host = format!("registry.example.com:{}", gone.number()?);
     site.configure(&host, Site::PASSWORD)?;
     let image = format!("{host}/team/app:v1");

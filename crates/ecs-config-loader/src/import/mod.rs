@@ -204,7 +204,8 @@ impl ImportedAuth {
         Secret::new(text)
     }
 
-    fn settings(&self) -> impl Iterator<Item = (&'static str, &str)> + Clone {
+    /// The same as names and values, in the order of the lines. The values are as secret as [`lines`](Self::lines).
+    pub fn settings(&self) -> impl Iterator<Item = (&'static str, &str)> + Clone {
         let rest = match &self.data {
             Data::Plain(plain) => [Some((names::AUTH_DATA, plain.expose().as_str())), None],
             Data::Encrypted(encrypted) => [

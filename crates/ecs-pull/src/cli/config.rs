@@ -1,5 +1,6 @@
 //! `ecs-pull config`
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::Path;
@@ -9,7 +10,9 @@ use ecs_config_loader::{
 };
 use ecs_pull::{ExitCode, KmsAuthData};
 use ecs_secret_resolver::Identity;
+use serde::Serialize;
 use serde_json::json;
+use zeroize::Zeroizing;
 
 use super::args::{ConfigCommand, Import, Output};
 use super::failure::Failure;
@@ -136,7 +139,15 @@ async fn import_logins(context: &Context, import: &Import) -> Result<ExitCode, F
     }
     if !import.write {
         // The lines are what was asked for, secrets included: they are meant for a file.
-        return print(imported.lines().expose().as_bytes());
+        return match context.global.output {
+            Output::Text => print(imported.lines().expose().as_bytes()),
+            Output::Json => print(&Zeroizing::new(render::json(&ImportedSettings {
+                settings: imported.settings().collect(),
+                auth_type: imported.auth_type().as_str(),
+                registries: registries(&imported),
+                ok: true,
+            })?)),
+        };
     }
     let path = context
         .global
@@ -161,17 +172,29 @@ async fn import_logins(context: &Context, import: &Import) -> Result<ExitCode, F
                 .as_bytes(),
             )
         }
-        Output::Json => {
-            let registries: Vec<_> = imported
-                .registries()
-                .iter()
-                .map(|registry| json!({ "key": registry.key, "from": registry.from, "origin": registry.origin }))
-                .collect();
-            print(&render::json(&json!({
-                "file": path, "type": imported.auth_type().as_str(), "registries": registries, "ok": true,
-            }))?)
-        }
+        Output::Json => print(&render::json(&json!({
+            "file": path, "type": imported.auth_type().as_str(), "registries": registries(&imported), "ok": true,
+        }))?),
     }
+}
+
+/// The lines of an import as JSON. It borrows the values: what is copied into a document of `serde_json` is not erased.
+#[derive(Serialize)]
+struct ImportedSettings<'a> {
+    settings: BTreeMap<&'static str, &'a str>,
+    #[serde(rename = "type")]
+    auth_type: &'static str,
+    registries: Vec<serde_json::Value>,
+    ok: bool,
+}
+
+/// The registries of an import, without their credentials.
+fn registries(imported: &ImportedAuth) -> Vec<serde_json::Value> {
+    imported
+        .registries()
+        .iter()
+        .map(|registry| json!({ "key": registry.key, "from": registry.from, "origin": registry.origin }))
+        .collect()
 }
 
 /// Everything that makes a configuration unusable.

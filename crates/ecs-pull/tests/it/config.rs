@@ -160,6 +160,25 @@ fn imported_logins_are_written_for_the_owner_alone_and_found_again() {
 }
 
 #[test]
+fn an_import_that_is_not_written_is_one_json_document_with_the_same_settings() {
+    let sandbox = Sandbox::new();
+    let docker = sandbox.file("config.json", DOCKER_CONFIG);
+    let import = ["config", "import", docker.to_str().unwrap()];
+    let text = sandbox.run(import);
+    let json = sandbox.run(["--output", "json"].into_iter().chain(import));
+    assert_eq!((text.code, json.code), (0, 0), "{}", json.stderr);
+    let document = json.json();
+    let settings = document["settings"].as_object().unwrap();
+    assert_eq!(settings.len(), 2);
+    for (name, value) in settings {
+        let line = format!("{name}={}", value.as_str().unwrap());
+        assert!(text.stdout.lines().any(|written| written == line), "{name}");
+    }
+    assert_eq!(document["registries"][0]["key"], "registry.example.com");
+    assert_eq!(document["ok"], true);
+}
+
+#[test]
 fn docker_logins_are_used_only_when_asked_for() {
     let sandbox = Sandbox::new();
     let docker = sandbox.file("config.json", DOCKER_CONFIG);
