@@ -68,7 +68,7 @@ fn rows() -> Vec<Row> {
             with_digest: false,
             limit: |settings| &mut settings.pull_timeout,
             stage: Stage::Pull,
-            says: "took longer than 1.500s in all",
+            says: "took longer than 1.500s in all and ran out in the stage pull",
             setting: "ECS_IMAGE_PULL_TIMEOUT",
         },
     ]

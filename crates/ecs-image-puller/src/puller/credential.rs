@@ -16,6 +16,7 @@ const MOST_REFUSALS: u32 = 4;
 impl Operation<'_> {
     /// Asks the keychain.
     pub(super) async fn resolve_credential(&mut self) -> Result<(), Diagnosis> {
+        self.stage = Stage::Credential;
         let image = self.request.image();
         let begun = Instant::now();
         let answer = self.request.keychain().resolve(image).await;

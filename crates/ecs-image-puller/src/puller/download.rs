@@ -26,6 +26,7 @@ impl Operation<'_> {
             let begun = Instant::now();
             let verdict = match self.download_once().await {
                 Ok(()) => {
+                    self.stage = Stage::Tag;
                     let entry = self.record_pull();
                     let (tagged, recorded) = join(self.tag(), entry).await;
                     self.tell_unrecorded(recorded);
@@ -109,6 +110,7 @@ impl Operation<'_> {
                     }
                 }
             };
+            self.stage = Stage::Pull;
             let landing = self.follow(flight, &info.progress).await;
             if landing.outcome.is_err() && info.identity != mine {
                 // That may have been the fault of a credential that is not this caller's.

@@ -9,11 +9,19 @@ use crate::Attempt;
 use crate::diagnosis::{Recovery, Verdict};
 use crate::progress::Phase;
 
-/// The whole call.
-pub(super) fn whole(image: &ImageReference, limit: Duration, last: Option<&Attempt>) -> Diagnosis {
+/// The whole call, which ran out in this stage.
+pub(super) fn whole(
+    image: &ImageReference,
+    limit: Duration,
+    stage: Stage,
+    last: Option<&Attempt>,
+) -> Diagnosis {
     let diagnosis = new(
-        Stage::Pull,
-        format!("pulling {image} took longer than {} in all", Shown(limit)),
+        stage,
+        format!(
+            "{image} took longer than {} in all and ran out in the stage {stage}",
+            Shown(limit)
+        ),
         "ECS_IMAGE_PULL_TIMEOUT",
     );
     with_last(diagnosis, last)

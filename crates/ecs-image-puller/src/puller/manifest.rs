@@ -59,6 +59,7 @@ impl Operation<'_> {
 
     /// Asks for the manifest of the image, under the name that is given; afterwards, access is shown.
     pub(super) async fn ask_registry(&mut self, image: &ImageReference) -> Result<(), Refused> {
+        self.stage = Stage::Manifest;
         let begun = Instant::now();
         let limit = self.puller.settings.manifest_timeout;
         let mut budget = Budget::new(limit);

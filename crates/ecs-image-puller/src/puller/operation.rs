@@ -28,6 +28,8 @@ pub(super) struct Operation<'a> {
     /// What the registry said against the credential, until another one is in use: what takes too long meanwhile is the
     /// keychain, and no limit makes the refusal something that may pass.
     pub(super) refusal: Option<Diagnosis>,
+    /// What is being done.
+    pub(super) stage: Stage,
     /// How many credentials were refused.
     pub(super) refusals: u32,
     /// The keychain was asked and has answered: `credential` is what is to be used.
@@ -53,6 +55,7 @@ impl<'a> Operation<'a> {
             redactor: Redactor::new(),
             distribution: None,
             refusal: None,
+            stage: Stage::Credential,
             refusals: 0,
             is_resolved: false,
             content: None,
@@ -69,7 +72,12 @@ impl<'a> Operation<'a> {
         let outcome = match tokio::time::timeout(limit, self.pull_within_limit(behavior)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(self.out_of_time(|operation| {
-                limits::whole(operation.request.image(), limit, operation.facts.history.last())
+                limits::whole(
+                    operation.request.image(),
+                    limit,
+                    operation.stage,
+                    operation.facts.history.last(),
+                )
             })),
         };
         match outcome {
@@ -120,7 +128,12 @@ impl<'a> Operation<'a> {
         match tokio::time::timeout(limit, steps).await {
             Ok(outcome) => outcome.map(|()| Status::Verified),
             Err(_) => Err(self.out_of_time(|operation| {
-                limits::whole(operation.request.image(), limit, operation.facts.history.last())
+                limits::whole(
+                    operation.request.image(),
+                    limit,
+                    operation.stage,
+                    operation.facts.history.last(),
+                )
             })),
         }
     }

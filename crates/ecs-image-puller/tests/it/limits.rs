@@ -126,6 +126,7 @@ async fn the_whole_call_has_a_limit_and_keeps_what_is_known() {
     let (outcome, _) = pull(&puller, &right()).await;
     assert_eq!(begun.elapsed().as_secs(), 400);
     let failure = outcome.unwrap_err();
+    assert_eq!(failure.diagnosis().stage(), Stage::Pull);
     assert!(
         failure
             .diagnosis()
